@@ -1,0 +1,3 @@
+"""The version of mod_python; the one place it is written down."""
+
+version = "4.0.0"

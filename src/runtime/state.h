@@ -1,0 +1,86 @@
+/* state.h - what one interpreter knows: the state of its _apache module.
+ *
+ * One mp_state_t for each Python interpreter, inside the module object
+ * _apache, with traverse and clear. There are no static Python objects
+ * anywhere else. Every object of ours caches the pointer: instance, type and
+ * module keep each other alive. */
+#ifndef MP_RUNTIME_STATE_H
+#define MP_RUNTIME_STATE_H
+
+#include "runtime/python.h"
+
+#include <httpd.h>
+
+struct mp_interp_t;
+
+/* Our heap types, by number; the rows are in mod_python.c. */
+typedef enum {
+    MP_TYPE_STREAM,
+    MP_TYPE_TABLE,
+    MP_TYPE_TABLE_ITERATOR,
+    MP_TYPE_FINFO,
+    MP_TYPE_HLIST,
+    MP_TYPE_SERVER,
+    MP_TYPE_CONNECTION,
+    MP_TYPE_REQUEST,
+    MP_TYPE_INSTANCE,
+    MP_TYPE_GENERATION,
+    MP_TYPE_PORTAL,
+    MP_TYPE_IMPORT_HOOK,
+    MP_TYPE_FINDER,
+    MP_TYPE_LOADER,
+    MP_TYPE_COUNT
+} mp_type_id_t;
+
+/* Names we look up again and again, interned: state->names.builtins etc. */
+#define MP_NAMES(X) \
+    X(__all__) X(__builtins__) X(__cached__) X(__class__) X(__dict__)         \
+    X(__file__) X(__import__) X(__loader__) X(__mp_info__) X(__mp_path__)     \
+    X(__name__) X(__package__) X(__path__) X(__spec__) X(_initializing)       \
+    X(builtins) X(exec_module) X(format_exception) X(path) X(sys) X(modules)  \
+    X(form) X(session) X(getvalue) X(keys) X(parent) X(submodule_search_locations)
+
+typedef struct mp_state_t mp_state_t;
+struct mp_state_t {
+    struct mp_interp_t *interp; /* borrowed: lives to child exit */
+    PyObject *module;           /* _apache itself, borrowed */
+    PyTypeObject *types[MP_TYPE_COUNT];
+    PyObject *server_return;    /* exception SERVER_RETURN */
+    PyObject *expired_error;    /* exception ExpiredError(RuntimeError) */
+    struct mp_importer_t *importer; /* importer/api.h; NULL before start */
+    PyObject *slots;            /* list: handler slot -> what it resolved to */
+    PyObject *cleanups;         /* list of (callable, data): child exit */
+    struct {
+#define X(name) PyObject *name;
+        MP_NAMES(X)
+#undef X
+    } names;
+};
+
+/* A row of the table of types that mod_python.c hands to the runtime. */
+typedef struct {
+    mp_type_id_t id;
+    PyType_Spec *spec;  /* name "builtins.x": shown as <class 'x'> */
+    PyTypeObject *base; /* static base such as &PyModule_Type, or NULL */
+    int is_public;      /* appears in _apache under its name */
+} mp_type_row_t;
+
+/* Everything the upper layers bring to _apache; all arrays end with a zero
+ * row. Handed down once, by mod_python.c. */
+typedef struct {
+    const mp_type_row_t *types;
+    PyMethodDef *const *functions;              /* arrays of methods */
+    int (*const *add)(mp_state_t *state);       /* constants and the like */
+    int (*const *start)(mp_state_t *state);     /* once _apache is imported,
+                                                   in order; 0 or -1 */
+    void (*const *stop)(mp_state_t *state);     /* at child exit, in order */
+} mp_exports_t;
+
+/* Borrowed. Of a module object, of an object whose type is ours, of the
+ * interpreter the thread is attached to. Never NULL while attached to one of
+ * our interpreters. [attached] */
+mp_state_t *mp_state_of_module(PyObject *module);
+mp_state_t *mp_state_of_type(PyTypeObject *type);
+mp_state_t *mp_state_current(void);
+
+#endif

@@ -85,4 +85,14 @@ static inline void PyErr_SetRaisedException(PyObject *exc)
 }
 #endif
 
+/* What _apache promises to interpreters that ask. It keeps its objects apart,
+ * so each interpreter may have a GIL of its own; it counts on there being
+ * one. */
+#if PY_VERSION_HEX >= 0x030C0000
+#define MP_MODULE_SLOTS \
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#else
+#define MP_MODULE_SLOTS
+#endif
+
 #endif

@@ -5,11 +5,12 @@
 
 #include "runtime/state.h"
 
-/* Once for the process, before Python is initialised: puts _apache into the
- * table of built-in modules. exports must stay. 0 or -1. */
-int mp_module_append(const mp_exports_t *exports);
-
-/* The exports given to mp_module_append(). */
+/* What _apache is made of; exports must stay. When httpd loads the module. */
+void mp_module_set_exports(const mp_exports_t *exports);
 const mp_exports_t *mp_module_exports(void);
+
+/* Once for the process, before Python is initialised: puts _apache into the
+ * table of built-in modules. 0 or -1. */
+int mp_module_append(void);
 
 #endif

@@ -28,7 +28,6 @@ typedef enum {
     MP_TYPE_PORTAL,
     MP_TYPE_IMPORT_HOOK,
     MP_TYPE_FINDER,
-    MP_TYPE_LOADER,
     MP_TYPE_COUNT
 } mp_type_id_t;
 
@@ -48,7 +47,6 @@ struct mp_state_t {
     PyObject *server_return;    /* exception SERVER_RETURN */
     PyObject *expired_error;    /* exception ExpiredError(RuntimeError) */
     struct mp_importer_t *importer; /* importer/api.h; NULL before start */
-    PyObject *slots;            /* list: handler slot -> what it resolved to */
     PyObject *cleanups;         /* list of (callable, data): child exit */
     struct {
 #define X(name) PyObject *name;
@@ -62,8 +60,11 @@ typedef struct {
     mp_type_id_t id;
     PyType_Spec *spec;  /* name "builtins.x": shown as <class 'x'> */
     PyTypeObject *base; /* static base such as &PyModule_Type, or NULL */
-    int is_public;      /* appears in _apache under its name */
+    const char *public_name; /* its name in _apache, or NULL */
 } mp_type_row_t;
+
+typedef int (*traverseproc_of_state)(mp_state_t *state, visitproc visit,
+                                     void *arg);
 
 /* Everything the upper layers bring to _apache; all arrays end with a zero
  * row. Handed down once, by mod_python.c. */
@@ -74,6 +75,7 @@ typedef struct {
     int (*const *start)(mp_state_t *state);     /* once _apache is imported,
                                                    in order; 0 or -1 */
     void (*const *stop)(mp_state_t *state);     /* at child exit, in order */
+    traverseproc_of_state traverse; /* objects of state->importer, or NULL */
 } mp_exports_t;
 
 /* Borrowed. Of a module object, of an object whose type is ours, of the

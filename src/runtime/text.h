@@ -38,4 +38,10 @@ typedef struct {
 int mp_text_view(mp_text_view_t *view, PyObject *object, const char *what);
 void mp_text_release(mp_text_view_t *view);
 
+/* What mp_text_copy() accepts, as a view instead of a copy: view->bytes is a
+ * C string. For keys, and for APR functions that copy by themselves. 0, or -1
+ * with TypeError or ValueError naming `what`; then nothing is to be released. */
+int mp_text_string(mp_text_view_t *view, PyObject *object,
+                   mp_text_rule_t rule, const char *what);
+
 #endif

@@ -42,10 +42,19 @@ mp_log_place_t mp_thread_place(void);
 mp_log_place_t mp_thread_set_place(mp_log_place_t place);
 
 /* A token that is different for each OS thread and never NULL. */
-const void *mp_thread_self(void);
+extern __thread char mp_thread_token
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+static inline const void *mp_thread_self(void)
+{
+    return &mp_thread_token;
+}
 
 /* The interpreter this thread is attached to, or NULL. */
 mp_interp_t *mp_thread_interp(void);
+
+/* This thread, attached to interp by CPython itself when it made it, keeps
+ * tstate for it. 0, or -1 when out of memory. */
+int mp_thread_keep(mp_interp_t *interp, PyThreadState *tstate);
 
 /* End this thread's states; also runs by itself when a thread ends. */
 void mp_thread_end(void);

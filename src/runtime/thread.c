@@ -1,0 +1,182 @@
+/* thread.c - thread states: one for each (OS thread, interpreter).
+ *
+ * Everybody who runs Python comes through mp_thread_enter(). What a thread
+ * owns is in its own thread-local record, so nothing here takes a lock. The
+ * surprising rule: the main interpreter's state is made first on each thread,
+ * because CPython 3.11 binds PyGILState to the first one and deadlocks in
+ * PyGILState_Ensure() otherwise. */
+#include "runtime/python.h"
+
+#include "runtime/thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+typedef struct {
+    PyThreadState **states; /* by interpreter number; NULL: not made yet */
+    int count;
+    mp_interp_t *interp;    /* attached to, or NULL */
+    void *pin;
+    mp_log_place_t place;
+} mp_thread_t;
+
+__thread char mp_thread_token __attribute__((tls_model("initial-exec")));
+static __thread mp_thread_t self __attribute__((tls_model("initial-exec")));
+
+/* Its destructor is how a thread gets to end its own states. */
+static pthread_key_t end_key;
+static pthread_once_t end_key_once = PTHREAD_ONCE_INIT;
+
+static void
+end_states(void *unused)
+{
+    mp_thread_end();
+}
+
+static void
+make_end_key(void)
+{
+    pthread_key_create(&end_key, end_states);
+}
+
+static int
+make_room(int number)
+{
+    if (number < self.count) {
+        return 0;
+    }
+    int count = number + 4;
+    PyThreadState **states = realloc(self.states, count * sizeof(*states));
+    if (!states) {
+        return -1;
+    }
+    for (int i = self.count; i < count; i++) {
+        states[i] = NULL;
+    }
+    self.states = states;
+    self.count = count;
+    pthread_once(&end_key_once, make_end_key);
+    pthread_setspecific(end_key, &self);
+    return 0;
+}
+
+int
+mp_thread_keep(mp_interp_t *interp, PyThreadState *tstate)
+{
+    if (make_room(interp->number) < 0) {
+        return -1;
+    }
+    self.states[interp->number] = tstate;
+    return 0;
+}
+
+/* The state of this thread for interp, made if there is none. */
+static PyThreadState *
+find_state(mp_interp_t *interp)
+{
+    if (interp->number < self.count && self.states[interp->number]) {
+        return self.states[interp->number];
+    }
+    if (make_room(interp->number) < 0) {
+        return NULL;
+    }
+    if (!self.states[0]) {
+        self.states[0] = PyThreadState_New(PyInterpreterState_Main());
+        if (!self.states[0]) {
+            return NULL;
+        }
+    }
+    if (!self.states[interp->number]) {
+        self.states[interp->number] = PyThreadState_New(interp->python);
+    }
+    return self.states[interp->number];
+}
+
+int
+mp_thread_enter(mp_thread_scope_t *outer, mp_interp_t *interp, void *pin)
+{
+    PyThreadState *tstate = find_state(interp);
+    if (!tstate) {
+        return -1;
+    }
+    outer->interp = self.interp;
+    outer->pin = self.pin;
+    PyEval_RestoreThread(tstate);
+    self.interp = interp;
+    self.pin = pin;
+    return 0;
+}
+
+void
+mp_thread_leave(const mp_thread_scope_t *outer)
+{
+    self.interp = outer->interp;
+    self.pin = outer->pin;
+    PyEval_SaveThread();
+}
+
+mp_thread_suspended_t
+mp_thread_suspend(void)
+{
+    return PyEval_SaveThread();
+}
+
+void
+mp_thread_resume(mp_thread_suspended_t held)
+{
+    int saved = errno;
+    PyEval_RestoreThread(held);
+    errno = saved;
+}
+
+void *
+mp_thread_pin(void)
+{
+    return self.pin;
+}
+
+void *
+mp_thread_set_pin(void *pin)
+{
+    void *before = self.pin;
+    self.pin = pin;
+    return before;
+}
+
+mp_log_place_t
+mp_thread_place(void)
+{
+    return self.place;
+}
+
+mp_log_place_t
+mp_thread_set_place(mp_log_place_t place)
+{
+    mp_log_place_t before = self.place;
+    self.place = place;
+    return before;
+}
+
+mp_interp_t *
+mp_thread_interp(void)
+{
+    return self.interp;
+}
+
+void
+mp_thread_end(void)
+{
+    /* The main interpreter's state goes last, as it came first. */
+    for (int i = self.count - 1; i >= 0; i--) {
+        if (self.states[i]) {
+            PyEval_RestoreThread(self.states[i]);
+            PyThreadState_Clear(self.states[i]);
+            PyThreadState_DeleteCurrent();
+            self.states[i] = NULL;
+        }
+    }
+    free(self.states);
+    self.states = NULL;
+    self.count = 0;
+}

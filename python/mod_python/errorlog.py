@@ -77,13 +77,14 @@ class ErrorLogHandler(logging.Handler):
             self.handleError(record)
 
     def _write(self, text: str, level: int) -> None:
+        text = text.replace("\0", "\\x00")
         try:
             _apache.log_here(text, level)
         except ValueError:
-            # A NUL, or a surrogate that stands for no byte. The record is
-            # worth more than its characters.
+            # A surrogate that stands for no byte. The record is worth more
+            # than its characters.
             plain = text.encode("ascii", "backslashreplace").decode("ascii")
-            _apache.log_here(plain.replace("\0", "\\x00"), level)
+            _apache.log_here(plain, level)
 
     def handleError(self, record: logging.LogRecord) -> None:
         # The report goes to sys.stderr, which a program may have turned into

@@ -7,6 +7,7 @@
 #ifndef MP_SERVER_CONFIG_H
 #define MP_SERVER_CONFIG_H
 
+#include <apr_hash.h>
 #include <httpd.h>
 #include <http_config.h>
 

@@ -9,6 +9,24 @@
 
 extern PyType_Spec mp_finfo_spec;
 
+/* Places in the sequence that a finfo object is; apache.FINFO_*. */
+typedef enum {
+    MP_FINFO_MODE,
+    MP_FINFO_INO,
+    MP_FINFO_DEV,
+    MP_FINFO_NLINK,
+    MP_FINFO_UID,
+    MP_FINFO_GID,
+    MP_FINFO_SIZE,
+    MP_FINFO_ATIME,
+    MP_FINFO_MTIME,
+    MP_FINFO_CTIME,
+    MP_FINFO_FNAME,
+    MP_FINFO_NAME,
+    MP_FINFO_FILETYPE,
+    MP_FINFO_COUNT
+} mp_finfo_place_t;
+
 /* New reference; NULL with an exception. */
 PyObject *mp_finfo_from(mp_state_t *state, const apr_finfo_t *finfo);
 /* Into *finfo, strings copied to pool. 0, or -1 with TypeError when object is

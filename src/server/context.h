@@ -20,6 +20,8 @@ struct mp_holding_t {
     void *proxy;       /* PyObject *: the request object, owned */
     void *pin;         /* PyObject *: the generation, owned; on root records */
     void *cleanups;    /* PyObject *: list of (callable, data), owned, or NULL */
+    void *kept;        /* PyObject *: list of callables that handlers added to
+                          this request point at, owned, or NULL */
     mp_holding_t *next;
 };
 
@@ -36,6 +38,8 @@ struct mp_request_t {
     apr_array_header_t *added[MP_PHASE_COUNT]; /* mp_handler_t *: from
                                 req.add_handler(), or NULL */
     apr_table_t *options;    /* of req.get_options(), made on demand */
+    const void *options_section; /* mp_dir_config_t * that options are of */
+    apr_table_t *options_configured; /* what it said, before Python wrote */
     apr_off_t bytes_queued;
     unsigned init_ran : 1;   /* the server-level init handlers ran */
     void *io;                /* read-ahead of objects/request_io.c */

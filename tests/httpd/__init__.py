@@ -45,9 +45,10 @@ from .configuration import Configuration
 from .edits import SAVES, save
 from .log import Entry, Log
 from .server import Server, ServerFailed
-from .site import Site, counted
+from .site import Site, counted, page
 
 __all__ = [
     "Configuration", "Connection", "Entry", "Log", "Response", "SAVES",
-    "Server", "ServerFailed", "Site", "counted", "later", "save", "together",
+    "Server", "ServerFailed", "Site", "counted", "later", "page", "save",
+    "together",
 ]

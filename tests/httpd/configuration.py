@@ -62,6 +62,7 @@ class Configuration:
     threads: int = 8   # of each child
     modules: tuple = ()  # more of httpd's modules
     without: tuple = ()  # fewer
+    interpreter: str = "main_interpreter"  # PythonInterpreter; "": not given
 
     def __post_init__(self):
         if self.mpm not in MPMS:
@@ -79,7 +80,9 @@ class Configuration:
         """The file's text for a server whose files are below root."""
         return "\n".join([
             *self._loads(), *self._users(), *self._processes(),
-            _FIXED.format(root=root, port=port, site=site), self.extra, ""])
+            _FIXED.format(root=root, port=port, site=site),
+            self.interpreter and f"PythonInterpreter {self.interpreter}",
+            self.extra, ""])
 
     def _loads(self):
         names = [f"mpm_{self.mpm}", "unixd", "log_config", *MODULES,
@@ -146,5 +149,4 @@ DocumentRoot {root}/htdocs
     AllowOverride All
     Options All
 </Directory>
-PythonInterpreter main_interpreter
 """

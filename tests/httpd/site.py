@@ -1,6 +1,7 @@
 """One directory under httpd's document root: the files of one test, the URLs
 they answer to, the edits made to them."""
 
+import collections
 import pathlib
 import shutil
 import textwrap
@@ -10,9 +11,17 @@ from .client import later
 from .processes import wait_until
 
 
+def page(answer, imports=""):
+    """The text of a handler that writes str() of the expression."""
+    return (f"from mod_python import apache\n{textwrap.dedent(imports)}\n\n"
+            "def handler(req):\n"
+            f"    req.write(str({answer}))\n"
+            "    return apache.OK\n")
+
+
 def counted(text=""):
     """Module text that notes each execution of its body first; see
-    Site.executions()."""
+    Site.each_child_ran()."""
     return ("import harness\nharness.note(__file__)\n"
             + textwrap.dedent(text).lstrip("\n"))
 
@@ -118,21 +127,27 @@ class Site:
 
     # what went on inside
 
-    def executions(self, name):
-        """The process ids in which the body of a counted() module ran, once
-        for each time, in order."""
-        wanted = str(self.path(name))
-        return [int(pid) for pid, path in self._notes() if path == wanted]
-
-    def order(self):
-        """The names of the counted() modules of this site in the order in
-        which their bodies ran, in whatever process."""
+    def executions(self):
+        """(process id, name) of each counted() body of this site that ran
+        since the last call of forget_executions(), in order."""
         prefix = str(self.directory) + "/"
-        return [path.removeprefix(prefix) for pid, path in self._notes()
-                if path.startswith(prefix)]
+        return [(int(pid), path.removeprefix(prefix))
+                for pid, path in self._notes() if path.startswith(prefix)]
 
     def forget_executions(self):
         self.server.notes.write_text("")
+
+    def each_child_ran(self):
+        """{name: times} of the counted() bodies, which must be the same in
+        every child. Begins anew: the next call tells what ran since."""
+        counts = {pid: collections.Counter() for pid
+                  in self.server.children()}
+        for pid, name in self.executions():
+            counts[pid][name] += 1
+        self.forget_executions()
+        first, *others = counts.values()
+        assert all(first == other for other in others), counts
+        return dict(first)
 
     def wait_parked(self, name, count=1):
         """Wait until `count` callers are inside harness.wait(..., name)."""
@@ -141,7 +156,13 @@ class Site:
 
     def open_gate(self, name):
         """Let everybody through harness.wait(..., name), now and later."""
-        (self.server.gates / f"{self.name}.{name}.open").touch()
+        self._gate(name).touch()
+
+    def close_gate(self, name):
+        self._gate(name).unlink(missing_ok=True)
+
+    def _gate(self, name):
+        return self.server.gates / f"{self.name}.{name}.open"
 
     def _parked(self, name):
         return len(list(

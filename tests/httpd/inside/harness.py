@@ -1,6 +1,7 @@
 """What the handlers of tests import to tell the test what they do. Cold code:
 it lies on PYTHONPATH, under no root, and is the same for all generations."""
 
+import importlib
 import os
 import threading
 import time
@@ -14,6 +15,11 @@ def note(file):
         os.write(handle, line)
     finally:
         os.close(handle)
+
+
+def load(name):
+    """What cold code gets for this name."""
+    return importlib.import_module(name)
 
 
 def wait(file, name, seconds=30.0):

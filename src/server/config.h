@@ -43,7 +43,8 @@ typedef struct {
 } mp_import_t;               /* PythonImport */
 
 typedef struct {
-    int is_virtual;
+    int is_virtual;          /* a virtual host that says nothing has the main
+                                server's record: ask s->is_virtual */
     apr_array_header_t *module_path; /* const char *, canonical directories
                                         without trailing '/', or NULL */
     apr_array_header_t *connection_handlers; /* mp_handler_t *, or NULL */

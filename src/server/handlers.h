@@ -50,8 +50,9 @@ struct mp_handler_t {
     const char *module;    /* before "::" */
     const char *object;    /* after "::", NULL: the phase's default object */
     const char *directory; /* canonical with trailing '/'; in a Location the
-                              URL text of the section; NULL at server level
-                              and when it must be resolved per request */
+                              URL text of the section; NULL at server level,
+                              in Files and If sections there, and when it
+                              must be resolved per request */
     const char *location;  /* Location sections: the section's argument */
     ap_regex_t *regex;     /* <DirectoryMatch>, <LocationMatch>, or ~ */
     const char *wildcard;  /* a section argument with * ? [ ]: directory is
@@ -89,12 +90,14 @@ mp_handler_t *mp_handlers_make(apr_pool_t *pool, const char *text,
 
 /* The directory of the handler for this request (a wildcard or regex section
  * is resolved against r->filename): canonical with trailing '/', the URL text
- * for a Location, or NULL at server level. In r->pool if it had to be made. */
+ * for a Location, or NULL where there is none (server level; a request without
+ * a file name). In r->pool if it had to be made. */
 const char *mp_handlers_directory(const mp_handler_t *handler,
                                   const request_rec *r);
 
 /* The matched part of the URL of a Location handler (not the pattern); NULL
- * for others. In r->pool if it had to be made. */
+ * for others, and when r->uri was changed and matches no more. In r->pool if
+ * it had to be made. */
 const char *mp_handlers_location(const mp_handler_t *handler,
                                  const request_rec *r);
 

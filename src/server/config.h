@@ -76,7 +76,8 @@ mp_reload_t mp_config_autoreload(const mp_dir_config_t *config);
 mp_failure_policy_t mp_config_reload_failure(const mp_dir_config_t *config);
 
 /* A fresh table in pool: the options in force, unset ones left out. */
-apr_table_t *mp_config_options(const mp_dir_config_t *config, apr_pool_t *pool);
+apr_table_t *mp_config_options(const mp_dir_config_t *config,
+                               apr_pool_t *pool);
 
 /* Callbacks of the module record. */
 void *mp_config_create_dir(apr_pool_t *pool, char *dir);

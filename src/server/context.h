@@ -19,7 +19,8 @@ struct mp_holding_t {
     void *interp;      /* mp_interp_t * */
     void *proxy;       /* PyObject *: the request object, owned */
     void *pin;         /* PyObject *: the generation, owned; on root records */
-    void *cleanups;    /* PyObject *: list of (callable, data), owned, or NULL */
+    void *cleanups;    /* PyObject *: list of (callable, data), owned, or
+                          NULL */
     void *kept;        /* PyObject *: list of callables that handlers added to
                           this request point at, owned, or NULL */
     mp_holding_t *next;
@@ -27,7 +28,8 @@ struct mp_holding_t {
 
 struct mp_request_t {
     request_rec *r;
-    mp_request_t *root;      /* the record of the first request; its own for it */
+    mp_request_t *root;      /* the record of the first request; its own record
+                                for that one */
     mp_holding_t *holdings;  /* one for each interpreter that saw it; nearly
                                 always one; allocated in r->pool */
     mp_phase_t phase;        /* running phase; MP_PHASE_COUNT between phases */
@@ -47,8 +49,9 @@ struct mp_request_t {
 
 typedef void mp_context_end_fn(mp_request_t *request);
 
-/* Called once for each record when its pool goes, before the memory does, in
- * whatever thread destroys the pool. [detached] */
+/* Called once for each record when its pool goes, in whatever thread destroys
+ * the pool; r can be read to its end, sub-requests included. A root's record
+ * ends last: after those that share its pins. [detached] */
 void mp_context_set_end(mp_context_end_fn *end);
 
 /* The record of r; made when there is none. Never NULL. */

@@ -38,7 +38,8 @@ void mp_log_write(const char *file, int line, mp_log_place_t place, int level,
                   ...) __attribute__((format(printf, 7, 8)));
 
 /* Write text line by line at level (empty lines left out), as one piece per
- * line, without a code: tracebacks, sys.stderr, req.log_error of many lines. */
+ * line, without a code: tracebacks, sys.stderr, long messages of programs. A
+ * line that is too long for httpd becomes several. */
 void mp_log_lines(mp_log_place_t place, int level, const char *text);
 
 #endif

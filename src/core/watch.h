@@ -26,7 +26,10 @@ typedef struct mp_watch_view_t mp_watch_view_t;
 
 typedef enum {
     MP_CHANGE_WRITING, /* being written: opened for writing and not closed yet;
-                          whoever reads it now may read half a file */
+                          whoever reads it now may read half a file. An ENTRY
+                          of the same name ends it, or a TREE of its directory.
+                          Be patient for a limited time only: truncate() and
+                          utimensat() by path look like this and never end */
     MP_CHANGE_ENTRY,   /* dir/name was closed after writing, appeared, went
                           away, or changed its attributes */
     MP_CHANGE_TREE     /* everything at or below dir may differ (name NULL):
@@ -40,7 +43,8 @@ typedef void mp_watch_change_fn(void *baton, mp_change_t change,
 
 typedef enum {
     MP_WATCH_OK,      /* events will tell */
-    MP_WATCH_POLLED,  /* no events can be trusted there; the caller must stat */
+    MP_WATCH_POLLED,  /* no events can be trusted there: the caller must
+                         stat */
     MP_WATCH_MISSING  /* no such directory; its nearest existing ancestor is
                          watched instead and tells when it appears */
 } mp_watch_result_t;
@@ -69,8 +73,9 @@ int mp_watch_is_quiet(mp_watch_view_t *view);
 
 /* Report everything since the last call to fn, each change in each watched
  * spelling of its place, and answer the position reached. Directories that
- * were moved or re-linked are watched anew before they are reported. fn must
- * not call back into the watch except mp_watch_add(). */
+ * were moved or re-linked are watched anew before they are reported, and may
+ * then be POLLED or MISSING: mp_watch_add() tells. fn must not call back into
+ * the watch except mp_watch_add(). */
 uint64_t mp_watch_collect(mp_watch_view_t *view, mp_watch_change_fn *fn,
                           void *baton);
 

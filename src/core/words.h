@@ -15,7 +15,8 @@ typedef struct {
 } mp_word_t;
 
 /* words: array of mp_word_t, allocated with their texts in pool. The answer is
- * NULL, or what is wrong with the text ("no closing quote"), a static string. */
+ * NULL, or what is wrong with the text ("no closing quote"), a static
+ * string. */
 const char *mp_words_split(apr_array_header_t **words, apr_pool_t *pool,
                            const char *text);
 

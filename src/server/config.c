@@ -451,7 +451,7 @@ const command_rec mp_config_commands[] = {
                   "the directory of a Python or of a virtual environment"),
     AP_INIT_ITERATE("PythonModulePath", add_module_path, NULL, RSRC_CONF,
                     "directories of reloadable modules"),
-    {NULL},
+    {.name = NULL},
 };
 
 /* Records and their merging. */

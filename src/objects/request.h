@@ -1,12 +1,13 @@
 /* request.h - mp_request: request_rec (api.md 3.1 and 3.2).
  *
- * request.c: the type, its life, methods that are neither of the other two;
- * request_attrs.c: the attributes, as a table; request_io.c: reading the body
- * and writing the response. */
+ * request.c: the type, its life, its table of methods; request_attrs.c: the
+ * attributes, as a table; request_io.c: reading the body and writing the
+ * response; request_methods.c: all other methods. */
 #ifndef MP_OBJECTS_REQUEST_H
 #define MP_OBJECTS_REQUEST_H
 
 #include "objects/proxy.h"
+#include "server/config.h"
 #include "server/context.h"
 
 extern PyType_Spec mp_request_spec;
@@ -15,29 +16,84 @@ typedef struct {
     mp_proxy_t base;       /* ptr: request_rec * */
     mp_request_t *request; /* our record; valid while ptr is */
     PyObject *dict;        /* attributes that programs set */
+    PyObject *weakrefs;
+    const mp_dir_config_t *section; /* whose directives get_config() copied */
+    apr_table_t *directives;        /* the copy, in r->pool */
+    unsigned content_type_set : 1;  /* by assignment */
+    unsigned ending : 1;   /* its cleanups run, or have run */
 } mp_request_object_t;
 
 /* Wrap r for Python in the interpreter of state. New reference; the same
  * object for the same r while it lives (the holding of its record keeps it).
- * Expires when r->pool is cleared: later use raises apache.ExpiredError.
+ * From now on it belongs to the calling thread. Expires when r->pool is
+ * cleared: later use raises apache.ExpiredError.
  * [attached] NULL with an exception set on failure. */
 PyObject *mp_request_wrap(mp_state_t *state, mp_request_t *request);
 
 /* req.register_cleanup() callables of this holding, last registered first;
- * errors are logged. [attached] */
+ * errors are logged. From now on the object takes no more of them.
+ * [attached] */
 void mp_request_run_cleanups(mp_state_t *state, mp_request_t *request,
                              mp_holding_t *holding);
 
-/* Tables of the parts, for request.c: */
-extern PyMethodDef mp_request_io_methods[];   /* write, flush, sendfile, read.. */
-extern PyMethodDef mp_request_methods[];      /* the rest */
-extern PyGetSetDef mp_request_attributes[];
-
 /* One line of the body, at most limit bytes (-1: any), or b"" at its end;
- * iteration uses it. New bytes. */
+ * iteration uses it. New bytes; NULL with an exception. */
 PyObject *mp_request_read_line(mp_request_object_t *self, Py_ssize_t limit);
 
+/* The rest is between the parts. */
 
+/* mp_proxy_ptr(), refusing with RuntimeError when the response is complete
+ * (PythonLogHandler and later): nothing can be read or written then. */
+request_rec *mp_request_ptr_open(PyObject *self);
+/* mp_proxy_ptr(), refusing with RuntimeError when the request ends. */
+request_rec *mp_request_ptr_kept(PyObject *self);
 
+extern PyGetSetDef mp_request_attributes[];
+
+/* request_io.c; the last argument of FASTCALL ones is kwnames or NULL */
+PyObject *mp_request_write(PyObject *self, PyObject *const *args,
+                           Py_ssize_t count, PyObject *names);
+PyObject *mp_request_flush(PyObject *self, PyObject *unused);
+PyObject *mp_request_sendfile(PyObject *self, PyObject *args,
+                              PyObject *keywords);
+PyObject *mp_request_read(PyObject *self, PyObject *const *args,
+                          Py_ssize_t count, PyObject *names);
+PyObject *mp_request_readline(PyObject *self, PyObject *const *args,
+                              Py_ssize_t count, PyObject *names);
+PyObject *mp_request_readlines(PyObject *self, PyObject *const *args,
+                               Py_ssize_t count, PyObject *names);
+PyObject *mp_request_discard_request_body(PyObject *self, PyObject *unused);
+
+/* request_methods.c */
+PyObject *mp_request_set_content_length(PyObject *self, PyObject *length);
+PyObject *mp_request_set_etag(PyObject *self, PyObject *unused);
+PyObject *mp_request_set_last_modified(PyObject *self, PyObject *unused);
+PyObject *mp_request_update_mtime(PyObject *self, PyObject *seconds);
+PyObject *mp_request_meets_conditions(PyObject *self, PyObject *unused);
+PyObject *mp_request_send_http_header(PyObject *self, PyObject *unused);
+PyObject *mp_request_get_config(PyObject *self, PyObject *unused);
+PyObject *mp_request_get_options(PyObject *self, PyObject *unused);
+PyObject *mp_request_document_root(PyObject *self, PyObject *unused);
+PyObject *mp_request_auth_name(PyObject *self, PyObject *unused);
+PyObject *mp_request_auth_type(PyObject *self, PyObject *unused);
+PyObject *mp_request_add_handler(PyObject *self, PyObject *args,
+                                 PyObject *keywords);
+PyObject *mp_request_add_input_filter(PyObject *self, PyObject *name);
+PyObject *mp_request_add_output_filter(PyObject *self, PyObject *name);
+PyObject *mp_request_register_cleanup(PyObject *self, PyObject *args,
+                                      PyObject *keywords);
+PyObject *mp_request_allow_methods(PyObject *self, PyObject *args,
+                                   PyObject *keywords);
+PyObject *mp_request_get_basic_auth_pw(PyObject *self, PyObject *unused);
+PyObject *mp_request_construct_url(PyObject *self, PyObject *uri);
+PyObject *mp_request_get_remote_host(PyObject *self, PyObject *args,
+                                     PyObject *keywords);
+PyObject *mp_request_internal_redirect(PyObject *self, PyObject *uri);
+PyObject *mp_request_is_https(PyObject *self, PyObject *unused);
+PyObject *mp_request_ssl_var_lookup(PyObject *self, PyObject *name);
+PyObject *mp_request_log_error(PyObject *self, PyObject *args,
+                               PyObject *keywords);
+PyObject *mp_request_add_common_vars(PyObject *self, PyObject *unused);
+PyObject *mp_request_add_cgi_vars(PyObject *self, PyObject *unused);
 
 #endif

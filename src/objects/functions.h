@@ -5,8 +5,14 @@
 #define MP_OBJECTS_FUNCTIONS_H
 
 #include "runtime/state.h"
+#include "server/log.h"
 
 extern PyMethodDef mp_functions[];
+
+/* What all methods log_error(message, level) do, for the log of place: None is
+ * ignored, level 0 means APLOG_ERR. None, or NULL with TypeError or ValueError.
+ * [attached; detaches while writing] */
+PyObject *mp_functions_log(mp_log_place_t place, PyObject *message, int level);
 
 /* Run what apache.register_cleanup() and server.register_cleanup() left in
  * this interpreter, last registered first; errors are logged and the next

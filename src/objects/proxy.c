@@ -6,8 +6,6 @@
 
 #include "objects/proxy.h"
 
-#include "runtime/thread.h"
-
 /* What a proxy lives as long as. Filters and their like go with a request;
  * servers never end. */
 static const char *
@@ -28,12 +26,6 @@ void
 mp_proxy_adopt(PyObject *self)
 {
     ((mp_proxy_t *)self)->thread = mp_thread_self();
-}
-
-const void *
-mp_proxy_thread(void)
-{
-    return mp_thread_self();
 }
 
 void *

@@ -8,6 +8,7 @@
 #define MP_OBJECTS_PROXY_H
 
 #include "runtime/state.h"
+#include "runtime/thread.h"
 
 typedef struct {
     PyObject_HEAD
@@ -30,13 +31,11 @@ void mp_proxy_adopt(PyObject *self);
 /* Raise what mp_proxy_ptr() raises. Always NULL. */
 void *mp_proxy_refuse(PyObject *self);
 
-const void *mp_proxy_thread(void);
-
 static inline void *mp_proxy_ptr(PyObject *self)
 {
     mp_proxy_t *proxy = (mp_proxy_t *)self;
     if (proxy->ptr
-        && (!proxy->thread || proxy->thread == mp_proxy_thread())) {
+        && (!proxy->thread || proxy->thread == mp_thread_self())) {
         return proxy->ptr;
     }
     return mp_proxy_refuse(self);

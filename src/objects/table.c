@@ -634,10 +634,16 @@ table_iterate(PyObject *self)
     return build_iterator((mp_table_t *)self, KEYS);
 }
 
+static void table_dealloc(PyObject *object);
+
 static PyObject *
 table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    return (PyObject *)create_own(mp_state_of_type(type), type);
+    PyTypeObject *ours = type; /* subclasses know nothing of our state */
+    while (ours->tp_dealloc != table_dealloc) {
+        ours = ours->tp_base;
+    }
+    return (PyObject *)create_own(mp_state_of_type(ours), type);
 }
 
 static int

@@ -10,10 +10,12 @@ import subprocess
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 MPMS = ("event", "worker", "prefork")
+
+# Not auth_basic, which answers for AuthType Basic before we are asked.
 MODULES = (
     "authn_core", "authn_file", "authz_core", "authz_host", "authz_user",
-    "auth_basic", "alias", "actions", "deflate", "dir", "env", "filter",
-    "headers", "include", "mime", "rewrite", "setenvif", "substitute",
+    "alias", "actions", "deflate", "dir", "env", "filter", "headers",
+    "include", "mime", "rewrite", "setenvif", "substitute",
 )
 
 

@@ -20,6 +20,9 @@ mp_request_wrap(mp_state_t *state, mp_request_t *request)
         mp_proxy_adopt(holding->proxy);
         return Py_NewRef(holding->proxy);
     }
+    if (request->ending) {
+        Py_RETURN_NONE; /* nobody would make a new one expire */
+    }
     PyTypeObject *type = state->types[MP_TYPE_REQUEST];
     mp_request_object_t *self = (mp_request_object_t *)type->tp_alloc(type, 0);
     if (!self) {
@@ -33,6 +36,15 @@ mp_request_wrap(mp_state_t *state, mp_request_t *request)
     return Py_NewRef((PyObject *)self);
 }
 
+/* Does this phase run now, for the request or for the first one of its
+ * family? */
+static int
+is_in_phase(PyObject *self, mp_phase_t phase)
+{
+    const mp_request_t *request = ((mp_request_object_t *)self)->request;
+    return request->phase == phase || request->root->phase == phase;
+}
+
 request_rec *
 mp_request_ptr_kept(PyObject *self)
 {
@@ -40,8 +52,8 @@ mp_request_ptr_kept(PyObject *self)
     if (!r) {
         return NULL;
     }
-    const mp_request_object_t *object = (mp_request_object_t *)self;
-    if (object->ending || object->request->phase == MP_PHASE_CLEANUP) {
+    const mp_request_t *request = ((mp_request_object_t *)self)->request;
+    if (request->ending || is_in_phase(self, MP_PHASE_CLEANUP)) {
         PyErr_SetString(PyExc_RuntimeError,
                         "the request is ending: only its attributes and "
                         "log_error() can be used in cleanups");
@@ -57,7 +69,7 @@ mp_request_ptr_open(PyObject *self)
     if (!r) {
         return NULL;
     }
-    if (((mp_request_object_t *)self)->request->phase == MP_PHASE_LOG) {
+    if (is_in_phase(self, MP_PHASE_LOG)) {
         PyErr_SetString(PyExc_RuntimeError,
                         "the response is complete: nothing can be read or "
                         "written in PythonLogHandler");
@@ -66,36 +78,18 @@ mp_request_ptr_open(PyObject *self)
     return r;
 }
 
-/* The newest entry of list (callable, data), taken off it. New reference;
- * NULL when it is empty or with an exception. */
-static PyObject *
-take_last(PyObject *list)
-{
-    Py_ssize_t last = PyList_GET_SIZE(list) - 1;
-    if (last < 0) {
-        return NULL;
-    }
-    PyObject *entry = PyList_GetItemRef(list, last);
-    if (PyList_SetSlice(list, last, last + 1, NULL) < 0) {
-        Py_CLEAR(entry);
-    }
-    return entry;
-}
-
 void
 mp_request_run_cleanups(mp_state_t *state, mp_request_t *request,
                         mp_holding_t *holding)
 {
-    if (holding->proxy) {
-        ((mp_request_object_t *)holding->proxy)->ending = 1;
-    }
+    request->ending = 1;
     if (!holding->cleanups) {
         return;
     }
-    PyObject *list = holding->cleanups;
+    PyObject *list = holding->cleanups; /* nobody else has it, or will */
     holding->cleanups = NULL;
-    PyObject *entry = take_last(list);
-    while (entry) {
+    for (Py_ssize_t i = PyList_GET_SIZE(list) - 1; i >= 0; i--) {
+        PyObject *entry = PyList_GET_ITEM(list, i); /* borrowed */
         PyObject *result = PyObject_CallOneArg(PyTuple_GET_ITEM(entry, 0),
                                                PyTuple_GET_ITEM(entry, 1));
         if (!result) {
@@ -103,8 +97,6 @@ mp_request_run_cleanups(mp_state_t *state, mp_request_t *request,
                          "a callable of req.register_cleanup() failed");
         }
         Py_XDECREF(result);
-        Py_DECREF(entry);
-        entry = take_last(list);
     }
     Py_DECREF(list);
 }

@@ -20,19 +20,19 @@ typedef struct {
     const mp_dir_config_t *section; /* whose directives get_config() copied */
     apr_table_t *directives;        /* the copy, in r->pool */
     unsigned content_type_set : 1;  /* by assignment */
-    unsigned ending : 1;   /* its cleanups run, or have run */
 } mp_request_object_t;
 
 /* Wrap r for Python in the interpreter of state. New reference; the same
  * object for the same r while it lives (the holding of its record keeps it).
  * From now on it belongs to the calling thread. Expires when r->pool is
- * cleared: later use raises apache.ExpiredError.
+ * cleared: later use raises apache.ExpiredError. None when the record has
+ * ended before and there is no object any more.
  * [attached] NULL with an exception set on failure. */
 PyObject *mp_request_wrap(mp_state_t *state, mp_request_t *request);
 
 /* req.register_cleanup() callables of this holding, last registered first;
- * errors are logged. From now on the object takes no more of them.
- * [attached] */
+ * errors are logged. To be called for every holding of a record that ends,
+ * because it also marks the record as ending. [attached] */
 void mp_request_run_cleanups(mp_state_t *state, mp_request_t *request,
                              mp_holding_t *holding);
 

@@ -421,11 +421,11 @@ open_response(mp_request_object_t *self, request_rec **r)
                         "request: use filter.write()");
         return NULL;
     }
-    for (const request_rec *next = (*r)->next; next; next = next->next) {
-        if (next->eos_sent) {
+    for (const request_rec *next = *r; next; next = next->next) {
+        if (next->eos_sent) { /* more would corrupt the next response */
             PyErr_SetString(PyExc_RuntimeError,
-                            "the response is complete: "
-                            "req.internal_redirect() has sent it");
+                            "the response is complete: nothing can be "
+                            "written, as after req.internal_redirect()");
             return NULL;
         }
     }

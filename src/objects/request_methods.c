@@ -448,6 +448,11 @@ add_filter(PyObject *self, PyObject *name, find_filter_fn *find,
         return PyErr_Format(PyExc_ValueError, "there is no filter named %R",
                             name);
     }
+    if (filter->ftype >= AP_FTYPE_CONNECTION) {
+        return PyErr_Format(PyExc_ValueError,
+                            "%R is a filter of connections, not of requests",
+                            name);
+    }
     add(filter, NULL, r, r->connection);
     Py_RETURN_NONE;
 }

@@ -1,0 +1,158 @@
+/* c_hello.c - what a hello handler costs when no Python is involved.
+ *
+ * The yardstick of hello.py: an httpd module that sits in the same hooks as
+ * mod_python, looks up its directory configuration in each of them, registers
+ * one cleanup on the request's pool and answers with a few bytes. Loaded by
+ * the benchmark's own httpd only; never installed.
+ *
+ *     CHello On       answer "Hello\n"
+ *     CHello Flush    the same, and flush it to the client at once */
+#include <string.h>
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include <apr_strings.h>
+
+module AP_MODULE_DECLARE_DATA c_hello_module;
+
+typedef struct {
+    int enabled;
+    int flush;
+} hello_config_t;
+
+static const char body[] = "Hello\n";
+
+static hello_config_t *
+config_of(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &c_hello_module);
+}
+
+/* A phase with nothing configured for it. */
+static int
+pass(request_rec *r)
+{
+    const hello_config_t *config = config_of(r);
+
+    if (config->enabled < 0) {
+        /* Cannot be, and the compiler cannot know: the look-up stays. */
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return DECLINED;
+}
+
+/* translate_name and map_to_storage: a Location that has a content handler
+ * owns its URLs, so httpd walks no directory. mod_python does the same. */
+static int
+claim(request_rec *r)
+{
+    const hello_config_t *config = config_of(r);
+
+    if (!config->enabled) {
+        return DECLINED;
+    }
+    if (!r->filename) {
+        r->filename = apr_pstrdup(r->pool, r->uri);
+    }
+    return OK;
+}
+
+static apr_status_t
+end_request(void *data)
+{
+    request_rec *r = data;
+
+    apr_table_unset(r->notes, "c-hello");
+    return APR_SUCCESS;
+}
+
+static int
+answer(request_rec *r)
+{
+    const hello_config_t *config = config_of(r);
+
+    if (!r->handler || strcmp(r->handler, "c-hello") != 0) {
+        return DECLINED;
+    }
+    if (!config->enabled) {
+        return DECLINED;
+    }
+    apr_pool_cleanup_register(r->pool, r, end_request, apr_pool_cleanup_null);
+    ap_set_content_type(r, "text/plain");
+    if (ap_rwrite(body, sizeof(body) - 1, r) < 0) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (config->flush && ap_rflush(r) < 0) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+static void *
+create_config(apr_pool_t *pool, char *directory)
+{
+    return apr_pcalloc(pool, sizeof(hello_config_t));
+}
+
+/* The inner section decides; merged for each request, as mod_python's is. */
+static void *
+merge_config(apr_pool_t *pool, void *outer, void *inner)
+{
+    const hello_config_t *base = outer;
+    const hello_config_t *over = inner;
+    hello_config_t *merged = apr_pcalloc(pool, sizeof(*merged));
+
+    *merged = over->enabled ? *over : *base;
+    return merged;
+}
+
+static const char *
+set_hello(cmd_parms *cmd, void *config, const char *word)
+{
+    hello_config_t *hello = config;
+
+    if (strcasecmp(word, "On") != 0 && strcasecmp(word, "Flush") != 0) {
+        return apr_psprintf(cmd->pool, "%s: \"%s\" is neither On nor Flush",
+                            cmd->cmd->name, word);
+    }
+    hello->enabled = 1;
+    hello->flush = strcasecmp(word, "Flush") == 0;
+    return NULL;
+}
+
+static const command_rec commands[] = {
+    AP_INIT_TAKE1("CHello", set_hello, NULL, ACCESS_CONF,
+                  "On or Flush: answer with a few bytes"),
+    {NULL}
+};
+
+static void
+register_hooks(apr_pool_t *pool)
+{
+    ap_hook_post_read_request(pass, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_translate_name(claim, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_map_to_storage(claim, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_header_parser(pass, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_access_checker(pass, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_user_id(pass, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_auth_checker(pass, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_type_checker(pass, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_fixups(pass, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(answer, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(pass, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+AP_DECLARE_MODULE(c_hello) = {
+    STANDARD20_MODULE_STUFF,
+    create_config,
+    merge_config,
+    NULL,
+    NULL,
+    commands,
+    register_hooks,
+    0
+};

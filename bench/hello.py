@@ -1,0 +1,367 @@
+#!/usr/bin/env python3
+"""What Python costs: server CPU for a hello handler, beside a C module.
+
+    python3 bench/hello.py [--starts N] [--rounds N] [--requests N]
+                           [--servers c,ours,...] [--variants plain,flush]
+                           [--cpus shared,apart] [--callgrind [N]] [--seed N]
+
+Starts one prefork httpd with one child for each server to compare, sends
+short rounds of requests to them in random order over one kept-alive
+connection, and reads the child's CPU clock before and after each round. All
+are started anew several times, because where a process happens to lie in
+memory is worth a per cent. What is compared was measured in the same round:
+only ratios and differences within a run mean anything.
+
+    c       bench/c_hello.c: a C module with the same hooks
+    ours    build/mod_python.so as shipped, PythonAutoReload On
+    many    the same with 1,000 hot modules loaded
+    debian  the mod_python of Debian, when it is installed
+
+    plain   req.write("Hello\\n", 0): one write to the client
+    flush   req.write("Hello\\n"), which flushes: two writes
+
+    shared  server and client take turns on one CPU: caches stay warm and
+            waking the other is cheap, so what is added weighs most, and
+            rounds differ by less than a per cent
+    apart   each has its own CPU, as with a client elsewhere: the server's
+            CPU goes idle between two requests, and every request pays for
+            waking the other; on virtual machines rounds differ much
+
+--callgrind counts the user instructions of a request under valgrind instead,
+which no other load on the machine disturbs, and keeps the profiles.
+
+The exit status is 1 when a limit is exceeded."""
+
+import argparse
+import contextlib
+import itertools
+import operator
+import os
+import pathlib
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+import httpd
+import meter
+
+BODY = "Hello\n"
+WARM_UP = 2000
+MANY = 1000
+
+ALLOWED = os.sched_getaffinity(0)   # before anything is pinned
+
+LIMIT_RATIO = 1.10      # of the C module
+LIMIT_ADDED = 0.5       # of what Debian's mod_python adds
+LIMIT_MANY_NS = 500     # more with 1,000 hot modules
+
+VARIANTS = ("plain", "flush")
+PLACES = ("shared", "apart")
+SERVERS = ("c", "ours", "many", "debian")
+
+HANDLER = """\
+{imports}
+from mod_python import apache
+
+
+def plain(req):
+    req.content_type = "text/plain"
+    req.write("Hello\\n", 0)
+    return apache.OK
+
+
+def flush(req):
+    req.content_type = "text/plain"
+    req.write("Hello\\n")
+    return apache.OK
+"""
+
+C_LOCATION = """\
+<Location "/{variant}">
+    Require all granted
+    SetHandler c-hello
+    CHello {word}
+</Location>
+"""
+
+PYTHON_LOCATION = """\
+<Location "/{variant}">
+    Require all granted
+    SetHandler mod_python
+    PythonHandler hello::{variant}
+    PythonAutoReload On
+</Location>
+"""
+
+
+def write_site(site, modules):
+    """The handler module and the modules it imports: half of them plain
+    modules, half in packages of 50."""
+    site.mkdir(parents=True)
+    names = []
+    for number in range(modules):
+        name = f"m{number:04}"
+        folder = site
+        if number >= modules // 2:
+            package = f"p{number // 50:02}"
+            folder = site / package
+            name = f"{package}.{name}"
+            if not folder.exists():
+                folder.mkdir()
+                (folder / "__init__.py").write_text("", "utf-8")
+        names.append(name)
+        (folder / f"m{number:04}.py").write_text(
+            f"value = {number}\n\n\ndef answer():\n    return value\n",
+            "utf-8")
+    imports = "".join(f"import {name}\n" for name in names)
+    if modules:
+        imports += "\nassert m0001.answer() == 1\n"
+    (site / "hello.py").write_text(HANDLER.format(imports=imports), "utf-8")
+
+
+def describe(name, place):
+    """The configuration and environment of one of SERVERS."""
+    if name == "c":
+        conf = f"LoadModule c_hello_module {place.c_module()}\n"
+        conf += C_LOCATION.format(variant="plain", word="On")
+        conf += C_LOCATION.format(variant="flush", word="Flush")
+        return conf, {}
+    site = place.path / f"site-{name}"
+    if not site.exists():
+        write_site(site, MANY if name == "many" else 0)
+    conf, environment = httpd.python_conf(
+        "debian" if name == "debian" else "ours", site)
+    for variant in VARIANTS:
+        conf += PYTHON_LOCATION.format(variant=variant)
+    return conf, environment
+
+
+def load_command(place, server, variant, requests):
+    return [place.load, "-n", str(requests), str(server.port), f"/{variant}",
+            BODY]
+
+
+def send(place, server, variant, requests):
+    done = subprocess.run(load_command(place, server, variant, requests),
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{done.stdout}{done.stderr}{server.log()}")
+
+
+def seat(pid, cpus):
+    """Give the server's child and the client (which inherits it from this
+    process) their CPUs. A client of the batch class never interrupts the
+    server, so the server waits for every request, however fast it is."""
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    first, *others = sorted(ALLOWED)
+    meter.pin(pid, {first})
+    meter.pin(os.getpid(), {first} if cpus == "shared" else {others[0]})
+
+
+def measure(place, servers, arguments, rounds, samples):
+    """Add the ns per request of each round to samples, which is
+    {(server, variant, cpus): [one for each round]}."""
+    pids = {name: server.child() for name, server in servers.items()}
+    clocks = {name: meter.CpuClock(pid) for name, pid in pids.items()}
+    cells = list(samples)
+    for name, variant in itertools.product(servers, arguments.variants):
+        send(place, servers[name], variant, WARM_UP)
+    for _ in range(rounds):
+        random.shuffle(cells)
+        for name, variant, cpus in cells:
+            seat(pids[name], cpus)
+            before = clocks[name].nanoseconds()
+            send(place, servers[name], variant, arguments.requests)
+            time.sleep(0.002)  # the child sees the end of the connection
+            used = clocks[name].nanoseconds() - before
+            samples[name, variant, cpus].append(used / arguments.requests)
+        print(".", end="", flush=True, file=sys.stderr)
+    for name, server in servers.items():
+        if server.child() != pids[name]:
+            raise RuntimeError(f"{name}: the child died:\n{server.log()}")
+
+
+def pick(samples, variant, cpus):
+    """{server: its samples} of one way of measuring."""
+    return {name: values for (name, *way), values in samples.items()
+            if way == [variant, cpus]}
+
+
+def paired(function, values, others):
+    """The median over the rounds of a comparison of two servers."""
+    return statistics.median(map(function, values, others))
+
+
+def ratio(of, name, other="c"):
+    return paired(operator.truediv, of[name], of[other])
+
+
+def added(of, name, other="c"):
+    return paired(operator.sub, of[name], of[other])
+
+
+def show(of, title, unit):
+    print(f"\n{title:14} {unit + '/request':>15}  spread   least     to c"
+          "  added to c")
+    for name, values in of.items():
+        line = (f"{name:14} {statistics.median(values):15,.0f}"
+                f"  {meter.spread(values):6.1%} {min(values):7,.0f}")
+        if name != "c" and "c" in of:
+            line += f"  {ratio(of, name):7.3f} {added(of, name):11,.0f}"
+        print(line)
+
+
+def judge(of, title):
+    """Print a line for each limit; True when all are kept."""
+    verdicts = []
+    if {"c", "ours"} <= set(of):
+        value = ratio(of, "ours")
+        verdicts.append((value <= LIMIT_RATIO, "ours to c", f"{value:.3f}",
+                         f"{LIMIT_RATIO:.2f}"))
+    if {"c", "ours", "debian"} <= set(of):
+        value = added(of, "ours") / added(of, "debian")
+        verdicts.append((value <= LIMIT_ADDED, "added, ours to debian's",
+                         f"{value:.2f}", f"{LIMIT_ADDED:.2f}"))
+    if {"ours", "many"} <= set(of):
+        value = added(of, "many", "ours")
+        verdicts.append((value <= LIMIT_MANY_NS,
+                         f"added by {MANY:,} hot modules",
+                         f"{value:,.0f} ns", f"{LIMIT_MANY_NS} ns"))
+    for kept, what, value, limit in verdicts:
+        print(f"{'ok  ' if kept else 'OVER'} {title}: {what} {value} "
+              f"(limit {limit})")
+    return all(kept for kept, *_ in verdicts)
+
+
+def run_clock(place, arguments):
+    samples = {cell: [] for cell in itertools.product(
+        arguments.servers, arguments.variants, arguments.cpus)}
+    for start in range(arguments.starts):
+        with contextlib.ExitStack() as stack:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+            meter.pin(os.getpid(), ALLOWED)
+            servers = {}
+            for name in arguments.servers:
+                conf, environment = describe(name, place)
+                servers[name] = stack.enter_context(httpd.Httpd(
+                    place.path / f"{name}-{start}", conf,
+                    environment=environment))
+            measure(place, servers, arguments,
+                    -(-arguments.rounds // arguments.starts), samples)
+            counts = count_by_perf(place, servers, arguments)
+    print(file=sys.stderr)
+    good = True
+    for variant in arguments.variants:
+        for cpus in arguments.cpus:
+            show(pick(samples, variant, cpus), f"{variant}, {cpus}", "CPU ns")
+        if counts:
+            show(pick(counts, variant, "perf"), variant, "instr.")
+    print()
+    for variant in arguments.variants:
+        for cpus in arguments.cpus:
+            good &= judge(pick(samples, variant, cpus), f"{variant}, {cpus}")
+    return 0 if good else 1
+
+
+def count_by_perf(place, servers, arguments):
+    """Instructions per request, where the machine's counters can be had."""
+    if not meter.perf_counts_instructions():
+        return None
+    counts = {}
+    for name, server in servers.items():
+        for variant in arguments.variants:
+            count = meter.instructions_during(
+                server.child(), load_command(place, server, variant,
+                                             arguments.requests))
+            counts[name, variant, "perf"] = [count / arguments.requests]
+    return counts
+
+
+def count_by_callgrind(place, name, variant, requests, keep):
+    """User instructions of a request; the profile stays in keep. What is
+    counted is httpd's work for the last connection."""
+    directory = place.path / f"{name}-{variant}"
+    directory.mkdir()
+    profile = directory / f"callgrind.{name}.{variant}"
+    conf, environment = describe(name, place)
+    connection = "ap_run_process_connection"
+    wrapper = ["valgrind", "-q", "--vgdb=no", "--tool=callgrind",
+               "--dump-instr=yes", f"--toggle-collect={connection}",
+               f"--zero-before={connection}",
+               f"--callgrind-out-file={profile}"]
+    with httpd.Httpd(directory, conf, environment=environment,
+                     wrapper=wrapper) as server:
+        profile.chmod(0o666)  # root's; www-data will write it
+        send(place, server, variant, WARM_UP)
+        send(place, server, variant, requests)
+    total = re.search(r"^(?:summary|totals): (\d+)", profile.read_text(
+        "utf-8"), re.MULTILINE)
+    shutil.copy(profile, keep)
+    return int(total.group(1)) / requests
+
+
+def run_callgrind(place, arguments):
+    keep = pathlib.Path(os.environ.get("BUILD", httpd.TOP / "build"))
+    keep = (keep / "bench").absolute()
+    keep.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    for name in arguments.servers:
+        for variant in arguments.variants:
+            counts[name, variant, "callgrind"] = [count_by_callgrind(
+                place, name, variant, arguments.callgrind, keep)]
+    for variant in arguments.variants:
+        show(pick(counts, variant, "callgrind"), variant, "instr.")
+    print(f"\nprofiles: {keep}/callgrind.*; read them with "
+          "callgrind_annotate --inclusive=yes")
+    return 0
+
+
+def parse(words):
+    parser = argparse.ArgumentParser(
+        description="Server CPU of a hello handler, beside a C module.")
+    parser.add_argument("--starts", type=int, default=3,
+                        help="how often the servers are started")
+    parser.add_argument("--rounds", type=int, default=21,
+                        help="in all; of the servers' starts together")
+    parser.add_argument("--requests", type=int, default=4000,
+                        help="in each round, to each server")
+    parser.add_argument("--servers", type=lambda text: text.split(","),
+                        help=f"of {','.join(SERVERS)}")
+    parser.add_argument("--variants", type=lambda text: text.split(","),
+                        default=list(VARIANTS))
+    parser.add_argument("--cpus", type=lambda text: text.split(","),
+                        default=["shared"])
+    parser.add_argument("--callgrind", type=int, nargs="?", const=2000,
+                        metavar="N", help="count instructions of N requests")
+    parser.add_argument("--seed", type=int)
+    arguments = parser.parse_args(words)
+    if not arguments.servers:
+        arguments.servers = list(SERVERS)
+        if not httpd.debian_module():
+            arguments.servers.remove("debian")
+    for given, known in ((arguments.servers, SERVERS),
+                         (arguments.variants, VARIANTS),
+                         (arguments.cpus, PLACES)):
+        for word in given:
+            if word not in known:
+                parser.error(f"{word!r} is none of {', '.join(known)}")
+    if "apart" in arguments.cpus and len(ALLOWED) < 2:
+        parser.error("--cpus apart takes two CPUs")
+    return arguments
+
+
+def main():
+    arguments = parse(sys.argv[1:])
+    random.seed(arguments.seed)
+    with httpd.Workplace() as place:
+        if arguments.callgrind:
+            return run_callgrind(place, arguments)
+        return run_clock(place, arguments)
+
+
+if __name__ == "__main__":
+    httpd.main(main)

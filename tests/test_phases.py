@@ -505,7 +505,7 @@ def test_handlers_run_in_sub_requests_but_for_the_first_phases(site):
 
 
 def test_internal_redirect_runs_all_phases_on_a_new_request(site):
-    site.write({"recorder.py": RECORDER, "hello.py": f"""
+    site.write({"recorder.py": RECORDER, "hello.py": """
         from mod_python import apache
 
         def handler(req):
@@ -514,7 +514,7 @@ def test_internal_redirect_runs_all_phases_on_a_new_request(site):
             return apache.OK
 
         def target(req):
-            req.write(f"{{req.prev.mine}} {{req.seen}} {{req is req.prev}}")
+            req.write(f"{req.prev.mine} {req.seen} {req is req.prev}")
             return apache.OK
         """})
     site.htaccess("""

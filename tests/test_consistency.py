@@ -1,0 +1,238 @@
+"""Promises under load: no answer that is too old, none mixed, none lost, and
+memory that does not grow."""
+
+import os
+import random
+import threading
+import time
+
+import pytest
+
+from httpd import later, page, processes
+
+SOAK = int(os.environ.get("MP_SOAK", "1"))  # times the work of soak tests
+CLIENTS = 8
+
+# Every level takes the number in its own way: copied at import, computed at
+# import, looked up at call, imported late.
+LEVELS = {
+    "hello.py": page("' '.join(map(str, levels()))", """
+        import top, pkg.part
+        from middle import number as copied
+
+        def levels():
+            import late, leaf
+            return [top.number, copied, pkg.part.number, late.number,
+                    leaf.number, leaf.again()]
+        """),
+    "top.py": "import middle\nnumber = middle.number + 0\n",
+    "middle.py": "from leaf import number\n",
+    "pkg/__init__.py": "",
+    "pkg/part.py": "import leaf\nnumber = leaf.number\n",
+    "late.py": "from middle import number\n",
+}
+
+
+def leaf(number):
+    return f"number = {number}\n\ndef again():\n    return number\n"
+
+
+class Load:
+    """Clients that ask again and again while something else edits."""
+
+    def __init__(self, ask):
+        self.ask = ask
+        self.stopped = threading.Event()
+        self.clients = [later(self._run) for _ in range(CLIENTS)]
+
+    def _run(self):
+        count = 0
+        while not self.stopped.is_set():
+            self.ask()
+            count += 1
+        return count
+
+    def stop(self):
+        """How many requests each client made; raises what they raised."""
+        self.stopped.set()
+        return [client.result(60) for client in self.clients]
+
+    def check(self):
+        """Raise at once when a client has failed."""
+        for client in self.clients:
+            if client.done():
+                client.result()
+
+
+@pytest.mark.seconds(60 + 60 * SOAK)
+@pytest.mark.parametrize("how", ["rename", "inplace"])
+def test_edits_under_load_are_never_answered_old_or_mixed(site, how):
+    """An edit counts as done when the save has returned; a request may run
+    anything newer than what was done when it was sent."""
+    site.write({**LEVELS, "leaf.py": leaf(0)})
+    site.serve("hello")
+    assert site.texts() == {" ".join("0" * 6)}
+    done, begun = 0, 0
+
+    def ask():
+        oldest = done
+        response = site.get()
+        newest = begun
+        assert response.status == 200, response.text
+        numbers = {int(word) for word in response.text.split()}
+        assert len(numbers) == 1, f"mixed: {response.text}"
+        assert oldest <= numbers.pop() <= newest, (
+            f"{response.text}: not between {oldest} and {newest}")
+
+    random.seed(how)
+    load = Load(ask)
+    for begun in range(1, 250 * SOAK + 1):
+        site.edit("leaf.py", leaf(begun), how)
+        done = begun
+        load.check()
+        time.sleep(random.random() * 0.02)
+    counts = load.stop()
+    assert min(counts) > 0
+    assert site.texts() == {" ".join([str(done)] * 6)}
+
+
+@pytest.mark.seconds(60 + 60 * SOAK)
+def test_release_flipped_under_load_is_never_mixed(site):
+    names = ("r1", "r2", "r3")
+    for name in names:
+        site.write({f"{name}/{file}": text for file, text in LEVELS.items()})
+        site.write({f"{name}/leaf.py": leaf(int(name[1]))})
+        for file in ("top.py", "late.py", "pkg/part.py"):
+            site.write({f"{name}/{file}": LEVELS[file] + f"# {name}\n"})
+        site.serve("hello", directory=name)
+    site.point("current", "r1")
+    assert site.texts("current/") == {" ".join("1" * 6)}
+    flips = [1]
+
+    def ask():
+        first = len(flips) - 1
+        response = site.get("current/")
+        allowed = {flips[index] for index in range(first, len(flips))}
+        assert response.status == 200, response.text
+        numbers = {int(word) for word in response.text.split()}
+        assert len(numbers) == 1, f"mixed: {response.text}"
+        assert numbers <= allowed, f"{numbers} is none of {allowed}"
+
+    load = Load(ask)
+    for number in range(60 * SOAK):
+        release = number % 3 + 1
+        site.point("next", f"r{release}")
+        flips.append(release)  # allowed from now on
+        before = len(flips)
+        os.rename(site.path("next"), site.path("current"))
+        flips.append(release)  # and, once returned, the only one
+        assert len(flips) == before + 1
+        load.check()
+        time.sleep(random.random() * 0.05)
+    load.stop()
+
+
+@pytest.mark.seconds(60 + 60 * SOAK)
+def test_many_files_saved_at_once_end_up_all_new(site):
+    files = {f"m{n}.py": "value = VERSION\n" for n in range(20)}
+    site.write({name: text.replace("VERSION", "0")
+                for name, text in files.items()})
+    site.write({"hello.py": page(
+        "sorted({%s})" % ", ".join(f"m{n}.value" for n in range(20)),
+        "import " + ", ".join(f"m{n}" for n in range(20)))})
+    site.serve("hello")
+    assert site.texts() == {"[0]"}
+    load = Load(lambda: site.get().status)
+    for version in range(1, 21):
+        for name, text in files.items():
+            site.edit(name, text.replace("VERSION", str(version)), "rename")
+        load.check()
+        assert site.get().text == f"[{version}]"
+    load.stop()
+    assert site.texts() == {"[20]"}
+
+
+@pytest.mark.seconds(60 + 60 * SOAK)
+def test_broken_and_mended_under_load_is_always_answered(site):
+    site.write({**LEVELS, "leaf.py": leaf(0)})
+    site.serve("hello")
+    site.log.allow("SyntaxError|ZeroDivisionError")
+    site.texts()
+
+    def ask():
+        response = site.get()
+        assert response.status == 200, response.text
+        assert len(set(response.text.split())) == 1, response.text
+
+    load = Load(ask)
+    for number in range(1, 40 * SOAK):
+        site.edit("leaf.py", random.choice(["number = = 1\n", "1 / 0\n"]),
+                  "rename")
+        time.sleep(random.random() * 0.02)
+        site.edit("leaf.py", leaf(number), "rename")
+        load.check()
+        assert site.get().text == " ".join([str(number)] * 6)
+    load.stop()
+
+
+@pytest.mark.seconds(60 + 120 * SOAK)
+def test_reloads_of_a_graph_keep_memory_flat(own_server):
+    rounds = 500 * SOAK
+    names = [f"m{n}" for n in range(20)]
+    files = {f"{name}.py": f"from {below} import value\n\n"
+                           "class Thing:\n    def method(self):\n"
+                           "        return [value] * 100\n"
+             for name, below in zip(names, names[1:])}
+    server = own_server(children=1, files={
+        **files, f"{names[-1]}.py": "value = 0\n",
+        "hello.py": page("m0.value", "import m0"),
+        ".htaccess": "SetHandler mod_python\nPythonHandler hello\n"})
+    site = server.site
+    pid, = server.children()
+    sizes = []
+    with server.connect() as connection:
+        for number in range(1, rounds + 1):
+            site.edit(f"{names[-1]}.py", f"value = {number}\n")
+            assert connection.get(site.url()).text == str(number)
+            if number % (rounds // 10) == 0:
+                sizes.append(processes.memory(pid))
+    assert sizes[-1] - sizes[3] < 2 << 20, sizes
+
+
+def test_requests_keep_memory_flat(own_server):
+    server = own_server(children=1, files={
+        "hello.py": page("len(req.headers_in)"),
+        ".htaccess": "SetHandler mod_python\nPythonHandler hello\n"})
+    pid, = server.children()
+    sizes = []
+    with server.connect() as connection:
+        for number in range(1, 5001):
+            assert connection.get(server.site.url()).status == 200
+            if number % 1000 == 0:
+                sizes.append(processes.memory(pid))
+    assert sizes[-1] - sizes[1] < 1 << 20, sizes
+
+
+def test_old_generations_are_let_go(own_server):
+    server = own_server(children=1, files={
+        "hello.py": page("alive()", """
+            import gc, harness, weakref
+
+            class Marker:
+                pass
+
+            marker = Marker()
+            if not hasattr(harness, "markers"):
+                harness.markers = []
+            harness.markers.append(weakref.ref(marker))
+
+            def alive():
+                gc.collect()
+                return sum(ref() is not None for ref in harness.markers)
+            """),
+        ".htaccess": "SetHandler mod_python\nPythonHandler hello\n"})
+    for number in range(20):
+        server.site.edit("hello.py",
+                         server.site.text("hello.py") + f"# {number}\n")
+        server.site.get()
+    assert int(server.site.get().text) <= 2

@@ -1,0 +1,257 @@
+"""Which interpreter runs a request, and that interpreters do not meet."""
+
+import pytest
+
+from httpd import counted, page, together
+
+THREADED = {"mpm": "worker", "children": 1}
+NAME = page("(apache.interpreter, req.interpreter)")
+
+
+def test_shipped_configuration_means_the_main_interpreter(site):
+    site.write({"hello.py": NAME})
+    site.serve("hello")
+    assert site.get().text == "('main_interpreter', 'main_interpreter')"
+
+
+def test_main_interpreter_is_pythons_main_interpreter(site):
+    site.write({"hello.py": page("_interpreters() is None", """
+        import signal
+
+        def _interpreters():
+            # Only Python's main interpreter may ask this.
+            return signal.set_wakeup_fd.__self__ and None
+        """)})
+    site.serve("hello")
+    assert site.get().text == "True"
+
+
+@pytest.mark.parametrize("more, name", [
+    ("PythonInterpreter named", "named"),
+    ("PythonInterpPerDirectory On", "DIRECTORY/in/"),
+    ("PythonInterpPerDirective On", "DIRECTORY/"),
+    ("PythonInterpPerDirectory On\nPythonInterpPerDirective On",
+     "DIRECTORY/in/"),
+    ("PythonInterpPerDirectory On\nPythonInterpreter wins", "wins"),
+])
+def test_name_of_the_interpreter_follows_the_directives(own_server, more,
+                                                        name):
+    server = own_server(interpreter="", files={
+        "hello.py": NAME, "in/page": "",
+        ".htaccess": f"SetHandler mod_python\nPythonHandler hello\n{more}\n"})
+    name = name.replace("DIRECTORY", str(server.site.directory))
+    assert server.site.get("in/page").text == str((name, name))
+
+
+def test_name_of_the_interpreter_is_the_servers_name_without_directives(
+        own_server):
+    server = own_server("""
+        <VirtualHost *:*>
+            ServerName first.example
+        </VirtualHost>
+        <VirtualHost *:*>
+            ServerName second.example
+        </VirtualHost>
+        """, interpreter="", files={
+            "hello.py": NAME,
+            ".htaccess": "SetHandler mod_python\nPythonHandler hello\n"})
+    for name in ("first.example", "second.example"):
+        response = server.get("/site/", headers={"Host": name})
+        assert response.text == str((name, name))
+
+
+def test_directive_in_a_location_names_the_interpreter_by_its_url(own_server):
+    server = own_server("""
+        <Location /app>
+            SetHandler mod_python
+            PythonHandler ${SITE}/hello.py
+            PythonInterpPerDirective On
+        </Location>
+        """, interpreter="", files={"hello.py": NAME})
+    assert "'/app" in server.get("/app/x").text
+
+
+def test_early_phases_run_in_the_main_interpreter_when_no_directory_is_known(
+        own_server):
+    server = own_server("""
+        PythonInterpPerDirectory On
+        PythonPostReadRequestHandler ${SITE}/early.py
+        """, interpreter="", files={"early.py": """
+            from mod_python import apache
+
+            def postreadrequesthandler(req):
+                req.log_error("in " + apache.interpreter, apache.APLOG_INFO)
+                return apache.OK
+            """})
+    server.get("/health.txt")
+    server.log.expect("^in main_interpreter$")
+
+
+COUNTER = page("(calls.append(1), len(calls))[1]", "calls = []")
+
+
+def two_interpreters(site, files, first="first", second="second"):
+    site.write(files)
+    site.htaccess(f"""
+        SetHandler mod_python
+        PythonHandler hello
+        <Files one>
+            PythonInterpreter {first}
+        </Files>
+        <Files two>
+            PythonInterpreter {second}
+        </Files>
+        """)
+
+
+def test_same_file_in_two_interpreters_is_two_modules(site):
+    two_interpreters(site, {"hello.py": COUNTER}, "main_interpreter")
+    with site.server.connect() as connection:
+        answers = [connection.get(site.url(name)).text
+                   for name in ("one", "two", "one", "two")]
+    assert answers == ["1", "1", "2", "2"]
+
+
+def test_edit_reaches_every_interpreter(site):
+    two_interpreters(site, {"hello.py": page("child.value", "import child"),
+                            "child.py": "value = 1\n"})
+    assert site.texts("one") == site.texts("two") == {"1"}
+    site.edit("child.py", "value = 2\n")
+    assert site.texts("one") == site.texts("two") == {"2"}
+
+
+def test_broken_edit_in_one_interpreter_does_not_stop_another(site):
+    two_interpreters(site, {"hello.py": """
+        from mod_python import apache
+        if apache.interpreter == "first":
+            text = "one"
+        else:
+            text = "one"
+
+        def handler(req):
+            req.write(text)
+            return apache.OK
+        """})
+    assert site.texts("one") == site.texts("two") == {"one"}
+    site.edit("hello.py", site.text("hello.py").replace(
+        'text = "one"\nelse:\n    text = "one"',
+        'text = 1 / 0\nelse:\n    text = "two"'))
+    assert site.texts("two") == {"two"}
+    assert site.texts("one") == {"one"}
+    entry = site.log.expect("ZeroDivisionError")
+    assert "first" in site.log.block(entry)
+    site.edit("hello.py", page("'six'"))
+    assert site.texts("one") == site.texts("two") == {"six"}
+
+
+def test_standard_library_of_two_interpreters_is_separate(site):
+    two_interpreters(site, {"hello.py": page(
+        "(hasattr(logging, 'mark'), setattr(logging, 'mark', 1))[0]",
+        "import logging")})
+    with site.server.connect() as connection:
+        answers = [connection.get(site.url(name)).text
+                   for name in ("one", "two", "one", "two")]
+    assert answers == ["False", "False", "True", "True"]
+
+
+def test_request_may_run_its_phases_in_two_interpreters(own_server):
+    server = own_server("""
+        PythonPostReadRequestHandler ${SITE}/early.py
+        <Location /site/page>
+            SetHandler mod_python
+            PythonHandler ${SITE}/hello.py
+            PythonInterpreter other
+        </Location>
+        """, files={
+            "early.py": """
+                from mod_python import apache
+
+                def postreadrequesthandler(req):
+                    req.mine = apache.interpreter
+                    req.notes["early"] = apache.interpreter
+                    return apache.OK
+                """,
+            "hello.py": page(
+                "(apache.interpreter, req.notes['early'],"
+                " hasattr(req, 'mine'))")})
+    assert server.site.get("page").text == (
+        "('other', 'main_interpreter', False)")
+
+
+def test_many_interpreters_start_once_each_under_threads(own_server):
+    server = own_server(**THREADED, threads=16, files={
+        "hello.py": counted(NAME), ".htaccess": "SetHandler mod_python\n"
+        "PythonHandler hello\n" + "".join(
+            f"<Files f{n}>\nPythonInterpreter i{n}\n</Files>\n"
+            for n in range(4))})
+    answers = together(lambda n: server.site.get(f"f{n % 4}").text, 16)
+    assert sorted(set(answers)) == [str((f"i{n}",) * 2) for n in range(4)]
+    assert server.site.each_child_ran() == {"hello.py": 4}
+
+
+def test_interpreters_are_named_by_htaccess_without_leaking(site):
+    site.write({"hello.py": counted(NAME)})
+    site.serve("hello", "PythonInterpreter repeated")
+    with site.server.connect() as connection:
+        for _ in range(500):
+            assert "repeated" in connection.get(site.url()).text
+    assert len(site.executions()) == 1
+
+
+def test_thread_local_storage_outlives_a_request(own_server):
+    server = own_server(mpm="worker", children=1, threads=1, files={
+        "hello.py": page("count()", """
+            import harness, threading
+            if not hasattr(harness, "local"):
+                harness.local = threading.local()
+
+            def count():
+                harness.local.n = getattr(harness.local, "n", 0) + 1
+                return harness.local.n
+            """)})
+    server.site.serve("hello")
+    assert [server.site.get().text for _ in range(3)] == ["1", "2", "3"]
+
+
+def test_threads_of_one_interpreter_share_its_modules(own_server):
+    server = own_server(**THREADED, threads=8, files={
+        "hello.py": page("harness.wait(__file__, 'in') or id(child)",
+                         "import harness, child"), "child.py": ""})
+    server.site.serve("hello")
+    waiting = [server.site.later() for _ in range(4)]
+    server.site.wait_parked("in", 4)
+    server.site.open_gate("in")
+    assert len({future.result(20).text for future in waiting}) == 1
+
+
+def test_deep_recursion_in_each_thread_is_an_exception(own_server):
+    server = own_server(**THREADED, threads=8, files={"hello.py": """
+        from mod_python import apache
+
+        def deep(n):
+            return deep(n + 1)
+
+        def handler(req):
+            try:
+                deep(0)
+            except RecursionError:
+                req.write("caught")
+            return apache.OK
+        """})
+    server.site.serve("hello")
+    assert set(together(lambda n: server.site.get().text, 8)) == {"caught"}
+
+
+def test_interpreter_has_the_servers_arguments_and_no_user_site(site):
+    site.write({"hello.py": page(
+        "(sys.argv, sys.flags.no_user_site, apache.main_server is not None)",
+        "import sys")})
+    site.serve("hello")
+    assert site.get().text == "(['mod_python'], 1, True)"
+
+
+def test_apache_init_ran_once_in_each_interpreter(site):
+    two_interpreters(site, {"hello.py": page(
+        "(apache.interpreter, apache.main_server.server_hostname)")})
+    assert site.texts("one") == {"('first', 'localhost')"}
+    assert site.texts("two") == {"('second', 'localhost')"}

@@ -109,7 +109,7 @@ sort_edges(const mp_depgraph_t *graph, size_t *starts, size_t *sources)
     size_t i;
 
     /* Counted two places up, summed up, then used one place up as the place
-     * of the next edge to n, which in the end is where those to n + 1 start. */
+     * of the next edge to n: in the end that is where those to n + 1 start. */
     memset(starts, 0, (graph->nodes + 2) * sizeof(*starts));
     for (; edge < end; edge++) {
         starts[edge->to + 2]++;

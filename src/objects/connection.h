@@ -1,4 +1,4 @@
-/* connection.h - mp_conn: conn_rec (api.md 3.3). Expires with c->pool. */
+/* connection.h - mp_conn: conn_rec. Expires with c->pool. */
 #ifndef MP_OBJECTS_CONNECTION_H
 #define MP_OBJECTS_CONNECTION_H
 
@@ -12,7 +12,8 @@ extern PyType_Spec mp_connection_spec;
  * NULL with an exception. */
 PyObject *mp_connection_wrap(mp_state_t *state, conn_rec *c);
 
-/* While a connection handler runs: conn.hlist shows this list. NULL ends it. */
+/* While a connection handler runs: conn.hlist shows this list. NULL ends
+ * it. */
 void mp_connection_set_handlers(PyObject *connection,
                                 const apr_array_header_t *handlers);
 

@@ -1,4 +1,4 @@
-/* constants.h - the constants of apache (api.md 4.3), as rows. */
+/* constants.h - the constants of apache, as rows. */
 #ifndef MP_OBJECTS_CONSTANTS_H
 #define MP_OBJECTS_CONSTANTS_H
 

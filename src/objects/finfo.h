@@ -1,4 +1,4 @@
-/* finfo.h - mp_finfo: apr_finfo_t, copied (api.md 3.7). Holds no pointer into
+/* finfo.h - mp_finfo: apr_finfo_t, copied. Holds no pointer into
  * httpd: names are copied, so it never expires. */
 #ifndef MP_OBJECTS_FINFO_H
 #define MP_OBJECTS_FINFO_H

@@ -1,6 +1,6 @@
 /* functions.h - the functions of _apache that are about httpd as a whole:
  * log_error, server_root, mpm_query, exists_config_define, stat, config_tree,
- * register_cleanup (api.md 4.1, 4.2). */
+ * register_cleanup. */
 #ifndef MP_OBJECTS_FUNCTIONS_H
 #define MP_OBJECTS_FUNCTIONS_H
 
@@ -10,7 +10,8 @@
 extern PyMethodDef mp_functions[];
 
 /* What all methods log_error(message, level) do, for the log of place: None is
- * ignored, level 0 means APLOG_ERR. None, or NULL with TypeError or ValueError.
+ * ignored, level 0 means APLOG_ERR. None, or NULL with TypeError or
+ * ValueError.
  * [attached; detaches while writing] */
 PyObject *mp_functions_log(mp_log_place_t place, PyObject *message, int level);
 

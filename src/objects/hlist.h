@@ -1,5 +1,5 @@
-/* hlist.h - mp_hlist: cursor over the handlers of the running phase
- * (api.md 3.6). A proxy of mp_request_t (or of a connection's list). */
+/* hlist.h - mp_hlist: cursor over the handlers of the running phase. Follows
+ * its owner, a request or connection object: expires when that does. */
 #ifndef MP_OBJECTS_HLIST_H
 #define MP_OBJECTS_HLIST_H
 

@@ -1,4 +1,4 @@
-/* server_info.h - mp_server: server_rec (api.md 3.4). Never expires: servers
+/* server_info.h - mp_server: server_rec. Never expires: servers
  * live as long as the child. */
 #ifndef MP_OBJECTS_SERVER_INFO_H
 #define MP_OBJECTS_SERVER_INFO_H

@@ -1,4 +1,4 @@
-/* table.h - mp_table: apr_table_t as a Python mapping (api.md 3.8).
+/* table.h - mp_table: apr_table_t as a Python mapping.
  *
  * A live view reads the table through its owner each time, so it follows
  * internal redirects, which swap tables inside the struct, and expires with

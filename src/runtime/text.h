@@ -1,4 +1,4 @@
-/* text.h - C strings of httpd to Python's str and back (api.md, section 0).
+/* text.h - C strings of httpd to Python's str and back.
  *
  * UTF-8 with surrogateescape both ways, so that whatever was read is written
  * back byte for byte and reading never raises. */
@@ -9,7 +9,8 @@
 
 #include "runtime/python.h"
 
-/* New str, or None for NULL. NULL with an exception only when out of memory. */
+/* New str, or None for NULL. NULL with an exception only when out of
+ * memory. */
 PyObject *mp_text_from(const char *text);
 PyObject *mp_text_from_size(const char *text, Py_ssize_t size);
 /* The same as Latin-1 (req.user and the like). */
@@ -40,7 +41,8 @@ void mp_text_release(mp_text_view_t *view);
 
 /* What mp_text_copy() accepts, as a view instead of a copy: view->bytes is a
  * C string. For keys, and for APR functions that copy by themselves. 0, or -1
- * with TypeError or ValueError naming `what`; then nothing is to be released. */
+ * with TypeError or ValueError naming `what`, and then nothing is to be
+ * released. */
 int mp_text_string(mp_text_view_t *view, PyObject *object,
                    mp_text_rule_t rule, const char *what);
 

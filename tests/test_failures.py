@@ -83,6 +83,8 @@ def test_log_names_the_line_of_a_syntax_error(site):
     block = site.log.block(site.log.expect("SyntaxError"))
     assert f'{site.path("child.py")}", line 3' in block
     assert "value = = 2" in block
+    site.replace("child.py", "= =", "=")
+    assert site.texts() == {"2"}
 
 
 def test_failure_in_the_third_of_four_modules_leaves_all_old(site):
@@ -117,6 +119,8 @@ def test_failed_reload_does_not_touch_the_globals_of_the_old_modules(site):
     site.edit("child.py", "items = [2]\nintruder = 1\n1 / 0\n")
     assert site.texts() == {"([1], ['items'])"}
     site.log.expect("ZeroDivisionError")
+    site.replace("child.py", "1 / 0", "def extra():\n    return 'new'")
+    assert site.texts() == {"([2], 'new')"}
 
 
 def test_broken_package_keeps_all_its_parts_old(site):
@@ -204,6 +208,8 @@ def test_failed_reload_is_logged_once_for_one_save(site):
     said = [entry for entry in site.log.matching(r"MPY\d{4}.*SyntaxError")
             if entry.pid == pid]
     assert 1 <= len(said) <= 3, said  # at most once a second
+    site.edit("child.py", "value = 2\n")
+    assert site.texts() == {"2"}
 
 
 # Deleted files

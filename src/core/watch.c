@@ -129,7 +129,8 @@ static const char restless[] = "keeps changing while it is looked at";
 
 static const char out_of_memory[] = "out of memory";
 
-/* File systems on which others can write without this kernel hearing of it.
+/* File systems that change without telling, most of them because others can
+ * write there without this kernel hearing of it.
  * (virtiofs says FUSE.) Numbers that linux/magic.h lacks are the kernel's. */
 static const struct {
     uint32_t type;
@@ -144,7 +145,8 @@ static const struct {
     {0x01161970, "on gfs2"},        {0x47504653, "on gpfs"},
     {0x0bd00bd0, "on lustre"},      {0x19830326, "on beegfs"},
     {0x786f4256, "on vboxsf"},      {0xbacbacbc, "on vmhgfs"},
-    {0x7c7c6013, "on prl_fs"},
+    {0x7c7c6013, "on prl_fs"},      {PROC_SUPER_MAGIC, "on proc"},
+    {SYSFS_MAGIC, "on sysfs"},
 };
 
 /* Why inotify refused. Whatever vanished between two looks is looked at again:

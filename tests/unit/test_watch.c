@@ -428,6 +428,19 @@ closed_doors(void)
     CHECK_INT(as_nobody(try_closed_doors), 0);
 }
 
+static void
+distrusted_file_system(void)
+{
+    const char *reason = NULL;
+
+    make_link("/proc/self/task", "link");
+    CHECK_INT(mp_watch_add(view, at("link"), &reason), MP_WATCH_POLLED);
+    CHECK_STR(reason, "on proc");
+    flip("/", "link");
+    CHECK_STR(collect(view), "tree link");
+    CHECK_INT(add("link"), MP_WATCH_OK);
+}
+
 /* --- Views --------------------------------------------------------------- */
 
 static void
@@ -510,6 +523,7 @@ static const stage_test_t tests[] = {
     {link_to_itself, "a link to itself means missing"},
     {many_flips, "after many flips the last target is watched"},
     {closed_doors, "what cannot be read is polled, unless it is on the way"},
+    {distrusted_file_system, "where no events can be trusted is polled"},
     {two_views, "views are independent"},
     {settled_too_early, "an event after collect is not settled away"},
     {identical_events_are_one, "identical changes are reported once"},

@@ -77,9 +77,13 @@ static inline PyObject *PyErr_GetRaisedException(void)
     return value;
 }
 
-/* Steals exc. */
+/* Steals exc, which may be NULL. */
 static inline void PyErr_SetRaisedException(PyObject *exc)
 {
+    if (!exc) {
+        PyErr_Clear();
+        return;
+    }
     PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exc)), exc,
                   PyException_GetTraceback(exc));
 }

@@ -37,7 +37,7 @@ typedef enum {
     X(__file__) X(__import__) X(__loader__) X(__mp_info__) X(__mp_path__)     \
     X(__name__) X(__package__) X(__path__) X(__spec__) X(_initializing)       \
     X(builtins) X(exec_module) X(format_exception) X(path) X(sys) X(modules)  \
-    X(form) X(session) X(getvalue) X(keys) X(parent) X(submodule_search_locations)
+    X(keys) X(parent) X(_mp_)
 
 typedef struct mp_state_t mp_state_t;
 struct mp_state_t {

@@ -1,0 +1,52 @@
+/* api.h - the importer's face: for the hooks, and for Python programs. */
+#ifndef MP_IMPORTER_API_H
+#define MP_IMPORTER_API_H
+
+#include "runtime/state.h"
+
+#include <httpd.h>
+
+#include "core/watch.h"
+#include "server/context.h"
+#include "server/handlers.h"
+
+typedef struct mp_importer_t mp_importer_t;
+
+extern PyMethodDef mp_importer_functions[]; /* import_module and the rest */
+
+/* The server's watch, before interpreters start; NULL: never look. */
+void mp_importer_set_watch(mp_watch_t *watch);
+
+/* For mp_exports_t: make the importer of an interpreter. */
+int mp_importer_start(mp_state_t *state);
+
+/* Is there something newer than what a request would pin? No Python, any
+ * thread, attached or not. */
+int mp_importer_is_stale(mp_importer_t *importer);
+
+/* The generation a request is to see, as a new reference. Refreshes first if
+ * `look` (PythonAutoReload); never fails. [attached] */
+PyObject *mp_importer_pin(mp_importer_t *importer, int look);
+/* Let go of it. [attached] */
+void mp_importer_unpin(PyObject *pin);
+
+/* Application roots of a server that uses this interpreter. [attached] */
+int mp_importer_add_applications(mp_importer_t *importer,
+                                 const server_rec *server);
+
+/* What a handler is to call: the object its text names, seen from `pin`. New
+ * reference. r: for directories resolved per request, for settings in scope,
+ * or NULL; object: the argument that classes in a dotted name are made with.
+ * If the handler is silent and has no such object: NULL without an exception.
+ * NULL with an exception otherwise. [attached] */
+PyObject *mp_importer_resolve(mp_importer_t *importer, PyObject *pin,
+                              const mp_handler_t *handler,
+                              const char *default_object, request_rec *r,
+                              PyObject *argument);
+
+/* PythonImport: import a module by dotted name or absolute path and call its
+ * function, if given. 0, or -1 with an exception. [attached] */
+int mp_importer_import(mp_importer_t *importer, const char *module,
+                       const char *function);
+
+#endif

@@ -1,0 +1,189 @@
+/* finder.c - mp_finder: finder and loader in one, at the end of
+ * sys.meta_path. The importer loads the module; what importlib is given is
+ * the portal. */
+#include "runtime/python.h"
+
+#include "importer/finder.h"
+
+#include "importer/generation.h"
+#include "importer/import_hook.h"
+#include "importer/root.h"
+#include "importer/search.h"
+#include "runtime/thread.h"
+
+typedef struct {
+    PyObject_HEAD
+    mp_importer_t *importer;
+} finder_t;
+
+/* "_mp_1234abcd.shop.page": the part below a known root, and its directory. */
+static PyObject *
+below_directory_root(mp_importer_t *importer, PyObject *name,
+                     PyObject **dirs)
+{
+    const char *text = PyUnicode_AsUTF8(name);
+    mp_root_t *root = text ? mp_root_find(importer, text) : NULL;
+    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
+    Py_ssize_t dot = PyUnicode_FindChar(name, '.', 0, length, 1);
+    if (!root || dot < 0) {
+        return NULL;
+    }
+    PyObject *path = PyUnicode_DecodeFSDefault(root->path);
+    *dirs = path ? PyList_New(0) : NULL;
+    if (*dirs && PyList_Append(*dirs, path) < 0) {
+        Py_CLEAR(*dirs);
+    }
+    Py_XDECREF(path);
+    return *dirs ? PyUnicode_Substring(name, dot + 1, length) : NULL;
+}
+
+/* Load the hot module of this name. 1 there is one, 0, -1. */
+static int
+load_by_name(mp_importer_t *importer, PyObject *name)
+{
+    int result = -1;
+    PyObject *dirs = NULL;
+    PyObject *rest = below_directory_root(importer, name, &dirs);
+    if (PyErr_Occurred()) {
+        goto done;
+    }
+    if (!rest) {
+        rest = Py_NewRef(name);
+        dirs = mp_search_applications(importer);
+        if (!dirs || PyList_GET_SIZE(dirs) == 0) {
+            result = dirs ? 0 : -1;
+            goto done;
+        }
+    }
+    mp_import_request_t request = {
+        .importer = importer,
+        .generation = mp_generation_here(importer, NULL),
+        .dirs = dirs,
+        .search = PyTuple_New(0),
+    };
+    PyObject *generation = Py_NewRef(request.generation);
+    if (request.search) {
+        mp_instance_t *leaf = mp_import_dotted(&request, rest, NULL);
+        result = leaf ? PyUnicode_Compare(leaf->name, name) == 0
+                      : (PyErr_Occurred() ? -1 : 0);
+        Py_DECREF(request.search);
+    }
+    Py_DECREF(generation);
+done:
+    Py_XDECREF(rest);
+    Py_XDECREF(dirs);
+    return result;
+}
+
+PyDoc_STRVAR(find_spec_doc,
+"find_spec(name, path=None, target=None)\n--\n\n"
+"A spec for a reloadable module of an application root, else None.");
+
+static PyObject *
+finder_find_spec(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"name", "path", "target", NULL};
+    mp_importer_t *importer = ((finder_t *)self)->importer;
+    PyObject *name, *path = NULL, *target = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "U|OO:find_spec", names,
+                                     &name, &path, &target)) {
+        return NULL;
+    }
+    int found = load_by_name(importer, name);
+    if (found <= 0) {
+        if (found < 0) {
+            return NULL;
+        }
+        Py_RETURN_NONE;
+    }
+    PyObject *util = PyImport_ImportModule("importlib.util");
+    PyObject *spec = util ? PyObject_CallMethod(util, "spec_from_loader", "OO",
+                                                name, self) : NULL;
+    Py_XDECREF(util);
+    return spec;
+}
+
+PyDoc_STRVAR(create_module_doc,
+"create_module(spec)\n--\n\nThe portal of a module that is loaded.");
+
+static PyObject *
+finder_create_module(PyObject *self, PyObject *spec)
+{
+    PyObject *name = PyObject_GetAttrString(spec, "name");
+    PyObject *module = name ? PyDict_GetItemWithError(PyImport_GetModuleDict(),
+                                                      name) : NULL;
+    Py_XINCREF(module);
+    if (name && !module && !PyErr_Occurred()) {
+        PyErr_Format(PyExc_ImportError, "module %R went away", name);
+    }
+    Py_XDECREF(name);
+    return module;
+}
+
+static PyObject *
+finder_exec_module(PyObject *self, PyObject *module)
+{
+    Py_RETURN_NONE; /* find_spec() has executed it */
+}
+
+static PyObject *
+finder_is_package(PyObject *self, PyObject *name)
+{
+    mp_importer_t *importer = ((finder_t *)self)->importer;
+    mp_instance_t *instance = mp_generation_find(
+        mp_generation_here(importer, NULL), name);
+    return PyBool_FromLong(instance && instance->is_package);
+}
+
+static PyMethodDef finder_methods[] = {
+    {"find_spec", (PyCFunction)(void (*)(void))finder_find_spec,
+     METH_VARARGS | METH_KEYWORDS, find_spec_doc},
+    {"create_module", finder_create_module, METH_O, create_module_doc},
+    {"exec_module", finder_exec_module, METH_O,
+     "exec_module(module)\n--\n\nDoes nothing: it is loaded already."},
+    {"is_package", finder_is_package, METH_O,
+     "is_package(name)\n--\n\nIs the loaded module of this name a package?"},
+    {NULL, NULL, 0, NULL}
+};
+
+static void
+finder_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot finder_slots[] = {
+    {Py_tp_doc, "Finds reloadable modules for code that is not reloadable."},
+    {Py_tp_dealloc, finder_dealloc},
+    {Py_tp_methods, finder_methods},
+    {0, NULL}
+};
+
+PyType_Spec mp_finder_spec = {
+    .name = "builtins.mp_finder",
+    .basicsize = sizeof(finder_t),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = finder_slots,
+};
+
+int
+mp_finder_install(mp_importer_t *importer)
+{
+    PyTypeObject *type = importer->state->types[MP_TYPE_FINDER];
+    PyObject *path = PySys_GetObject("meta_path");
+    if (!path) {
+        PyErr_SetString(PyExc_RuntimeError, "sys.meta_path is gone");
+        return -1;
+    }
+    finder_t *finder = (finder_t *)type->tp_alloc(type, 0);
+    if (!finder) {
+        return -1;
+    }
+    finder->importer = importer;
+    int failed = PyList_Check(path) ? PyList_Append(path, (PyObject *)finder)
+                                    : -1;
+    Py_DECREF(finder);
+    return failed;
+}

@@ -1,0 +1,65 @@
+/* importer.h - the importer of one interpreter: what its files share.
+ *
+ * One for each interpreter, made when it starts, there until the process
+ * ends. What only the holder of the stage lock may touch is said so; the rest
+ * is guarded by being attached (the GIL). Other layers use importer/api.h. */
+#ifndef MP_IMPORTER_IMPORTER_H
+#define MP_IMPORTER_IMPORTER_H
+
+#include "runtime/state.h"
+
+#include <apr_time.h>
+#include <pthread.h>
+
+#include "core/watch.h"
+
+typedef struct mp_importer_t mp_importer_t;
+typedef struct mp_root_t mp_root_t;
+typedef struct mp_staging_t mp_staging_t;
+
+struct mp_importer_t {
+    mp_state_t *state;
+    PyObject *current;   /* the committed generation (generation.h) */
+    mp_root_t *roots;    /* all, in the order of their making; only grows */
+    long serial;         /* counts instances; a later one began later */
+    int is_frozen;       /* apache.freeze_modules(): never looks again */
+
+    /* The stage lock: one thread at a time executes module bodies. Waited for
+     * detached only. */
+    pthread_mutex_t lock;
+    pthread_cond_t released;
+    const void *owner;   /* mp_thread_self() of the holder, or NULL; lock */
+    int depth;           /* times the owner holds it; lock */
+    int timeout_ms;      /* how long the others wait */
+    char executing[512]; /* the module whose body runs, for their log; lock */
+
+    /* The holder of the stage lock only. */
+    mp_watch_view_t *view;  /* NULL: nothing can be watched */
+    mp_staging_t *staging;  /* the refresh in progress, or NULL */
+    PyObject *bodies;       /* list of the instances whose bodies run */
+    PyObject *changed;      /* set of str: paths, with and without .py, that
+                               events named and no refresh has dealt with */
+    PyObject *moved;        /* list of str: trees below which anything may
+                               differ; None in it: everything */
+    PyObject *writing;      /* set of str: paths somebody is writing now */
+    PyObject *reading;      /* set of str: files read by the refresh so far;
+                               NULL: none in progress */
+    int is_disturbed;       /* one of them was written to meanwhile */
+    PyObject *polled;       /* dict: directory without events -> bytes, its
+                               stamp when last looked at */
+    PyObject *pending;      /* set of str: modules whose newest files do not
+                               load; tried again with the next change */
+    PyObject *touched;      /* set of str: the paths that attempt touched */
+
+    /* Written by the holder, read by anybody (volatile loads do). */
+    volatile int has_pending;
+    volatile apr_time_t retry_at; /* when pending is due without a change */
+    volatile int has_polled;
+};
+
+#define MP_IMPORTER_RETRY_AFTER APR_USEC_PER_SEC
+
+/* [attached] visit, for the state's traverse. */
+int mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg);
+
+#endif

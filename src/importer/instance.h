@@ -1,0 +1,63 @@
+/* instance.h - one executed version of a module: mp_instance.
+ *
+ * It is the __mp_info__ of its module, which is how the import hook knows who
+ * is importing. It knows its file, what it depends on (edges), where its
+ * search looked (probes), and what its imports meant (bindings). Instances are
+ * shared by generations as long as nothing they depend on changes. */
+#ifndef MP_IMPORTER_INSTANCE_H
+#define MP_IMPORTER_INSTANCE_H
+
+#include "importer/importer.h"
+#include "importer/source.h"
+
+extern PyType_Spec mp_instance_spec;
+
+/* Why refreshing the target means refreshing the holder of the edge. */
+typedef enum {
+    MP_EDGE_IMPORT,  /* its body imported it */
+    MP_EDGE_LATE,    /* a function of it imported it later */
+    MP_EDGE_PACKAGE, /* they are parts of one package */
+    MP_EDGE_COUNT
+} mp_edge_t;
+extern const char *const mp_edge_names[MP_EDGE_COUNT];
+
+typedef struct {
+    PyObject_HEAD
+    mp_root_t *root;
+    PyObject *name;       /* str: unique in the interpreter */
+    PyObject *file;       /* str, or None for a namespace package */
+    PyObject *module;     /* the module object */
+    PyObject *generation; /* the newest generation it belongs to, or NULL */
+    PyObject *edges;      /* dict: name of a hot module -> int (mp_edge_t) */
+    PyObject *probes;     /* set of str: "dir/stem" that its searches looked at */
+    PyObject *bindings;   /* dict: name as imported -> full name of the leaf;
+                             None: cold */
+    PyObject *absent;     /* set of str: full names looked for in packages and
+                             not there */
+    PyObject *search;     /* tuple of str: directories after its own root:
+                             of the handler, of the configuration */
+    PyObject *parent;     /* str: name of its package, or None */
+    mp_source_id_t source;
+    long serial;          /* order of beginnings */
+    long loads;           /* how often this module was executed so far */
+    int is_package;       /* has a __path__ */
+    int is_entry;         /* asked for by name: a directive, import_module */
+    int is_executing;     /* its body runs */
+} mp_instance_t;
+
+/* A new instance with an empty module: __name__, __file__, __path__ (dir as
+ * only element, for packages; dirs for namespace packages), __spec__,
+ * __builtins__ and the rest are set. New reference. [attached] */
+mp_instance_t *mp_instance_create(mp_importer_t *importer, mp_root_t *root,
+                                  PyObject *name, PyObject *file,
+                                  PyObject *dirs, PyObject *search);
+
+/* The instance behind module globals, borrowed, or NULL (no exception). */
+mp_instance_t *mp_instance_of_globals(mp_state_t *state, PyObject *globals);
+
+/* Record that refreshing `target` means refreshing instance. 0 or -1. An edge
+ * made by the body is never weakened to a late one. */
+int mp_instance_add_edge(mp_instance_t *instance, PyObject *target,
+                         mp_edge_t edge);
+
+#endif

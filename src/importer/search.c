@@ -1,0 +1,609 @@
+/* search.c - where a module would be found. */
+#include "runtime/python.h"
+
+#include "importer/search.h"
+
+#include "importer/generation.h"
+#include "importer/root.h"
+#include "runtime/thread.h"
+#include "server/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void
+mp_location_clear(mp_location_t *location)
+{
+    Py_CLEAR(location->name);
+    Py_CLEAR(location->file);
+    Py_CLEAR(location->dirs);
+}
+
+/* ---- looking at the disk, detached ------------------------------------- */
+
+typedef enum { NOTHING, PACKAGE, MODULE, NAMESPACE } found_t;
+
+typedef struct {
+    char *dir;           /* malloc'd */
+    found_t found;       /* what is in it under the stem */
+    int is_polled;       /* cannot be watched */
+    const char *reason;  /* why */
+} place_t;
+
+static int
+has_type(const char *dir, const char *stem, const char *rest, mode_t type)
+{
+    char path[4096];
+    struct stat info;
+    int length = snprintf(path, sizeof(path), "%s/%s%s", dir, stem, rest);
+    return length > 0 && (size_t)length < sizeof(path)
+           && stat(path, &info) == 0 && (info.st_mode & S_IFMT) == type;
+}
+
+/* A directory without __init__.py may get one. */
+static void
+watch_inside(mp_importer_t *importer, const char *dir, const char *stem)
+{
+    char path[4096];
+    int length = snprintf(path, sizeof(path), "%s/%s", dir, stem);
+    if (length > 0 && (size_t)length < sizeof(path)) {
+        mp_watch_add(importer->view, path, NULL);
+    }
+}
+
+static void
+look(mp_importer_t *importer, place_t *place, const char *stem)
+{
+    if (importer->view) {
+        place->is_polled = mp_watch_add(importer->view, place->dir,
+                                        &place->reason) == MP_WATCH_POLLED;
+    }
+    if (has_type(place->dir, stem, "/__init__.py", S_IFREG)) {
+        place->found = PACKAGE;
+    }
+    else if (has_type(place->dir, stem, ".py", S_IFREG)) {
+        place->found = MODULE;
+    }
+    else if (has_type(place->dir, stem, "", S_IFDIR)) {
+        place->found = NAMESPACE;
+    }
+    if (importer->view && place->found == NAMESPACE) {
+        watch_inside(importer, place->dir, stem);
+    }
+}
+
+/* ---- places ------------------------------------------------------------ */
+
+static void
+free_places(place_t *places, Py_ssize_t count)
+{
+    for (Py_ssize_t i = 0; places && i < count; i++) {
+        free(places[i].dir);
+    }
+    free(places);
+}
+
+static place_t *
+make_places(PyObject *dirs, Py_ssize_t count)
+{
+    place_t *places = calloc(count ? (size_t)count : 1, sizeof(*places));
+    if (!places) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        places[i].dir = mp_source_path(PySequence_Fast_GET_ITEM(dirs, i));
+        if (!places[i].dir) {
+            free_places(places, count);
+            return NULL;
+        }
+        size_t length = strlen(places[i].dir);
+        if (length > 1 && places[i].dir[length - 1] == '/') {
+            places[i].dir[length - 1] = '\0';
+        }
+    }
+    return places;
+}
+
+/* A directory without events is looked at by stat from now on; said once. */
+static int
+note_polled(mp_importer_t *importer, const place_t *place)
+{
+    PyObject *dir = PyUnicode_DecodeFSDefault(place->dir);
+    if (!dir) {
+        return -1;
+    }
+    int known = PyDict_Contains(importer->polled, dir);
+    if (known == 0) {
+        PyObject *stamp = PyBytes_FromStringAndSize("", 0);
+        known = stamp ? PyDict_SetItem(importer->polled, dir, stamp) : -1;
+        Py_XDECREF(stamp);
+        importer->has_polled = 1;
+        server_rec *server = importer->state->interp->server;
+        mp_thread_suspended_t held = mp_thread_suspend();
+        mp_log_plain(MP_LOG_SERVER(server), APLOG_NOTICE,
+                     "'%s' gives no reliable file events (%s): its modules "
+                     "are checked by stat at every request", place->dir,
+                     place->reason ? place->reason : "unknown reason");
+        mp_thread_resume(held);
+    }
+    Py_DECREF(dir);
+    return known < 0 ? -1 : 0;
+}
+
+static int
+add_probe(PyObject *probes, const char *dir, const char *stem)
+{
+    char path[4096];
+    int length = snprintf(path, sizeof(path), "%s/%s", dir, stem);
+    if (length <= 0 || (size_t)length >= sizeof(path)) {
+        return 0; /* too long to exist */
+    }
+    PyObject *probe = PyUnicode_DecodeFSDefault(path);
+    int failed = probe ? PySet_Add(probes, probe) : -1;
+    Py_XDECREF(probe);
+    return failed;
+}
+
+/* Remember everything that was looked at, up to the place that won. */
+static int
+note_places(mp_importer_t *importer, const place_t *places, Py_ssize_t count,
+            const char *stem, PyObject *probes)
+{
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (places[i].is_polled && note_polled(importer, &places[i]) < 0) {
+            return -1;
+        }
+        if (probes && add_probe(probes, places[i].dir, stem) < 0) {
+            return -1;
+        }
+        if (probes && places[i].found == NAMESPACE) {
+            char inside[4096];
+            int length = snprintf(inside, sizeof(inside), "%s/%s",
+                                  places[i].dir, stem);
+            if (length > 0 && (size_t)length < sizeof(inside)
+                && add_probe(probes, inside, "__init__") < 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* ---- locations --------------------------------------------------------- */
+
+static PyObject *
+list_of_one(PyObject *item)
+{
+    PyObject *list = item ? PyList_New(1) : NULL;
+    if (list) {
+        PyList_SET_ITEM(list, 0, Py_NewRef(item));
+    }
+    return list;
+}
+
+/* Fill location for what was found in place; base: name of the regular
+ * package it is a part of ("pkg"), or NULL: named by its directory. */
+static int
+fill_location(mp_importer_t *importer, const place_t *place, const char *stem,
+              mp_instance_t *package, mp_location_t *location)
+{
+    char *prefix = NULL;
+    if (package) {
+        location->root = package->root;
+        location->name = PyUnicode_FromFormat("%U.%s", package->name, stem);
+    }
+    else {
+        mp_thread_suspended_t held = mp_thread_suspend();
+        location->root = mp_root_of(importer, place->dir, &prefix);
+        mp_thread_resume(held);
+        if (!location->root) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        location->name = PyUnicode_FromFormat("%s%s", prefix, stem);
+        free(prefix);
+    }
+    PyObject *dir = PyUnicode_DecodeFSDefault(place->dir);
+    PyObject *inner = dir ? PyUnicode_FromFormat("%U/%s", dir, stem) : NULL;
+    if (inner && place->found == PACKAGE) {
+        location->file = PyUnicode_FromFormat("%U/__init__.py", inner);
+        location->dirs = list_of_one(inner);
+    }
+    else if (inner && place->found == MODULE) {
+        location->file = PyUnicode_FromFormat("%U.py", inner);
+    }
+    else if (inner) {
+        location->dirs = list_of_one(inner);
+    }
+    Py_XDECREF(inner);
+    Py_XDECREF(dir);
+    int complete = location->name
+                   && (place->found == NAMESPACE || location->file)
+                   && (place->found == MODULE || location->dirs);
+    return complete ? 0 : -1;
+}
+
+/* The other portions of a namespace package. */
+static int
+add_portions(const place_t *places, Py_ssize_t first, Py_ssize_t count,
+             const char *stem, mp_location_t *location)
+{
+    for (Py_ssize_t i = first + 1; i < count; i++) {
+        if (places[i].found != NAMESPACE) {
+            continue;
+        }
+        PyObject *dir = PyUnicode_DecodeFSDefault(places[i].dir);
+        PyObject *path = dir ? PyUnicode_FromFormat("%U/%s", dir, stem)
+                             : NULL;
+        int failed = path ? PyList_Append(location->dirs, path) : -1;
+        Py_XDECREF(path);
+        Py_XDECREF(dir);
+        if (failed) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Would Python's own import find a regular module of this name? */
+static int
+is_cold(PyObject *stem)
+{
+    int answer = -1;
+    PyObject *machinery = PyImport_ImportModule("importlib.machinery");
+    PyObject *finder = machinery
+        ? PyObject_GetAttrString(machinery, "PathFinder") : NULL;
+    PyObject *spec = finder
+        ? PyObject_CallMethod(finder, "find_spec", "O", stem) : NULL;
+    if (spec == Py_None) {
+        answer = 0;
+    }
+    else if (spec) {
+        PyObject *loader = PyObject_GetAttrString(spec, "loader");
+        answer = loader ? loader != Py_None : -1;
+        PyObject *locations = PyObject_GetAttrString(
+            spec, "submodule_search_locations");
+        PyObject *origin = PyObject_GetAttrString(spec, "origin");
+        if (locations && origin && locations != Py_None
+            && origin == Py_None) {
+            answer = 0; /* a namespace package there, too */
+        }
+        Py_XDECREF(origin);
+        Py_XDECREF(locations);
+        Py_XDECREF(loader);
+        if (PyErr_Occurred()) {
+            answer = -1;
+        }
+    }
+    Py_XDECREF(spec);
+    Py_XDECREF(finder);
+    Py_XDECREF(machinery);
+    return answer;
+}
+
+/* ---- searching --------------------------------------------------------- */
+
+/* Which place wins: its index, or -1. *looked: how many were looked at. */
+static Py_ssize_t
+look_everywhere(mp_importer_t *importer, place_t *places, Py_ssize_t count,
+                const char *stem, Py_ssize_t *looked)
+{
+    Py_ssize_t namespace = -1;
+    for (*looked = 0; *looked < count; ++*looked) {
+        place_t *place = &places[*looked];
+        look(importer, place, stem);
+        if (place->found == PACKAGE || place->found == MODULE) {
+            return (*looked)++;
+        }
+        if (place->found == NAMESPACE && namespace < 0) {
+            namespace = *looked;
+        }
+    }
+    return namespace;
+}
+
+static int
+search(mp_importer_t *importer, PyObject *stem, PyObject *dirs,
+       mp_instance_t *package, int or_cold, PyObject *probes,
+       mp_location_t *location)
+{
+    int result = -1;
+    place_t *places = NULL;
+    Py_ssize_t count = 0, looked = 0, hit = -1;
+    char *name = mp_source_path(stem);
+    PyObject *fast = name ? PySequence_Fast(dirs, "directories") : NULL;
+    if (!fast) {
+        goto done;
+    }
+    count = PySequence_Fast_GET_SIZE(fast);
+    places = make_places(fast, count);
+    if (!places) {
+        goto done;
+    }
+    mp_thread_suspended_t held = mp_thread_suspend();
+    hit = look_everywhere(importer, places, count, name, &looked);
+    mp_thread_resume(held);
+    if (note_places(importer, places, looked, name, probes) < 0) {
+        goto done;
+    }
+    result = 0;
+    if (hit >= 0 && places[hit].found == NAMESPACE && or_cold) {
+        int cold = is_cold(stem);
+        if (cold) {
+            result = cold < 0 ? -1 : 0;
+            goto done;
+        }
+    }
+    if (hit >= 0) {
+        result = fill_location(importer, &places[hit], name, package,
+                               location) < 0 ? -1 : 1;
+        if (result == 1 && places[hit].found == NAMESPACE
+            && add_portions(places, hit, count, name, location) < 0) {
+            result = -1;
+        }
+    }
+done:
+    if (result < 0) {
+        mp_location_clear(location);
+    }
+    free_places(places, count);
+    Py_XDECREF(fast);
+    free(name);
+    return result;
+}
+
+int
+mp_search_dirs(mp_importer_t *importer, PyObject *stem, PyObject *dirs,
+               int or_cold, PyObject *probes, mp_location_t *location)
+{
+    return search(importer, stem, dirs, NULL, or_cold, probes, location);
+}
+
+int
+mp_search_package(mp_importer_t *importer, mp_instance_t *parent,
+                  PyObject *stem, PyObject *probes, mp_location_t *location)
+{
+    PyObject *dirs;
+    if (PyObject_GetOptionalAttr(parent->module,
+                                 importer->state->names.__path__, &dirs) <= 0) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    /* Parts of a namespace package are named by their own directory, so that
+     * a file has one name however it is reached. */
+    mp_instance_t *package = parent->file == Py_None ? NULL : parent;
+    int result = search(importer, stem, dirs, package, 0, probes, location);
+    Py_DECREF(dirs);
+    return result;
+}
+
+/* "page" of "page.py"; "page_psp" of "page.psp"; a package's __init__ stands
+ * for its directory. */
+static int
+file_location(mp_importer_t *importer, const char *path,
+              mp_location_t *location)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash + 1;
+    size_t length = strlen(base);
+    int is_python = length > 3 && !strcmp(base + length - 3, ".py");
+    place_t place = {.found = MODULE};
+    char *stem = strdup(base);
+    place.dir = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    int failed = -1;
+    if (!stem || !place.dir) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    if (!strcmp(base, "__init__.py") && strrchr(place.dir, '/')
+        && strcmp(place.dir, "/")) {
+        char *last = strrchr(place.dir, '/');
+        free(stem);
+        stem = strdup(last + 1);
+        last[last == place.dir] = '\0';
+        place.found = PACKAGE;
+    }
+    else if (is_python) {
+        stem[length - 3] = '\0';
+    }
+    for (char *c = stem; c && *c; c++) {
+        *c = *c == '.' ? '_' : *c;
+    }
+    failed = stem ? fill_location(importer, &place, stem, NULL, location)
+                  : -1;
+    if (!failed && place.found == MODULE) {
+        PyObject *file = PyUnicode_DecodeFSDefault(path);
+        failed = file ? 0 : -1;
+        Py_XSETREF(location->file, file);
+    }
+done:
+    free(stem);
+    free(place.dir);
+    if (failed) {
+        mp_location_clear(location);
+    }
+    return failed;
+}
+
+int
+mp_search_file(mp_importer_t *importer, PyObject *path,
+               mp_location_t *location)
+{
+    char *name = mp_source_path(path);
+    if (!name) {
+        return -1;
+    }
+    place_t place = {0};
+    struct stat info;
+    char *slash = strrchr(name, '/');
+    place.dir = slash ? strndup(name, slash == name ? 1
+                                                    : (size_t)(slash - name))
+                      : NULL;
+    int result = 0;
+    if (!place.dir) {
+        free(name);
+        return 0;
+    }
+    mp_thread_suspended_t held = mp_thread_suspend();
+    if (importer->view) {
+        place.is_polled = mp_watch_add(importer->view, place.dir,
+                                       &place.reason) == MP_WATCH_POLLED;
+    }
+    int exists = stat(name, &info) == 0 && S_ISREG(info.st_mode);
+    mp_thread_resume(held);
+    if (place.is_polled && note_polled(importer, &place) < 0) {
+        result = -1;
+    }
+    else if (exists) {
+        result = file_location(importer, name, location) < 0 ? -1 : 1;
+    }
+    free(place.dir);
+    free(name);
+    return result;
+}
+
+/* ---- lists of directories ---------------------------------------------- */
+
+PyObject *
+mp_search_applications(mp_importer_t *importer)
+{
+    PyObject *list = PyList_New(0);
+    for (mp_root_t *root = importer->roots; list && root; root = root->next) {
+        if (!root->is_application) {
+            continue;
+        }
+        PyObject *path = PyUnicode_DecodeFSDefault(root->path);
+        if (!path || PyList_Append(list, path) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(path);
+    }
+    return list;
+}
+
+/* list += items; steals items, which may be NULL after an exception. */
+static int
+extend(PyObject *list, PyObject *items)
+{
+    if (!items) {
+        return -1;
+    }
+    Py_ssize_t end = PyList_GET_SIZE(list);
+    int failed = PyList_SetSlice(list, end, end, items);
+    Py_DECREF(items);
+    return failed;
+}
+
+PyObject *
+mp_search_list(mp_importer_t *importer, mp_instance_t *instance)
+{
+    PyObject *own = NULL;
+    PyObject *root = PyUnicode_DecodeFSDefault(instance->root->path);
+    PyObject *list = list_of_one(root);
+    Py_XDECREF(root);
+    if (!list) {
+        return NULL;
+    }
+    if (PyObject_GetOptionalAttr(instance->module,
+                                 importer->state->names.__mp_path__, &own)
+            < 0
+        || (own && extend(list, PySequence_List(own)) < 0)
+        || extend(list, PySequence_List(instance->search)) < 0
+        || extend(list, mp_search_applications(importer)) < 0) {
+        Py_CLEAR(list);
+    }
+    Py_XDECREF(own);
+    return list;
+}
+
+/* ---- do imports still mean the same? ----------------------------------- */
+
+/* One absolute name that was looked for: 1 the same as before, 0, -1. */
+static int
+binding_holds(mp_importer_t *importer, mp_instance_t *instance,
+              PyObject *name, PyObject *target)
+{
+    mp_location_t location = {0};
+    PyObject *dirs = mp_search_list(importer, instance);
+    if (!dirs) {
+        return -1;
+    }
+    int found = mp_search_dirs(importer, name, dirs, 1, NULL, &location);
+    Py_DECREF(dirs);
+    int same = found;
+    if (found == 0) {
+        same = target == Py_None;
+    }
+    else if (found > 0) {
+        mp_generation_t *current = (mp_generation_t *)importer->current;
+        mp_instance_t *known = target == Py_None
+            ? NULL : mp_generation_find(current, target);
+        PyObject *file = location.file ? location.file : Py_None;
+        same = known && PyUnicode_Compare(location.name, target) == 0
+               && PyObject_RichCompareBool(known->file, file, Py_EQ) == 1;
+    }
+    mp_location_clear(&location);
+    return PyErr_Occurred() ? -1 : same;
+}
+
+/* A part of a package that was not there, or a module that did not load: 1
+ * that is still all there is to know, 0, -1. */
+static int
+absence_holds(mp_importer_t *importer, PyObject *name)
+{
+    mp_location_t location = {0};
+    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
+    Py_ssize_t dot = PyUnicode_FindChar(name, '.', 0, length, -1);
+    PyObject *parent = PyUnicode_Substring(name, 0, dot < 0 ? 0 : dot);
+    PyObject *stem = PyUnicode_Substring(name, dot + 1, length);
+    int found = -1;
+    if (parent && stem) {
+        mp_instance_t *package = mp_generation_find(
+            (mp_generation_t *)importer->current, parent);
+        found = package ? mp_search_package(importer, package, stem, NULL,
+                                            &location) : 1;
+    }
+    Py_XDECREF(parent);
+    Py_XDECREF(stem);
+    mp_location_clear(&location);
+    return found < 0 ? -1 : !found;
+}
+
+int
+mp_search_still_same(mp_importer_t *importer, mp_instance_t *instance)
+{
+    PyObject *name, *target, *iterator;
+    Py_ssize_t position = 0;
+    PyObject *bindings = PyDict_Copy(instance->bindings);
+    int same = bindings ? 1 : -1;
+    while (same == 1
+           && PyDict_Next(bindings, &position, &name, &target)) {
+        if (PyUnicode_FindChar(name, '.', 0, PyUnicode_GET_LENGTH(name), 1)
+            < 0) {
+            same = binding_holds(importer, instance, name, target);
+        }
+    }
+    Py_XDECREF(bindings);
+    iterator = same == 1 ? PyObject_GetIter(instance->absent) : NULL;
+    while (iterator && same == 1) {
+        name = PyIter_Next(iterator);
+        if (!name) {
+            break;
+        }
+        same = absence_holds(importer, name);
+        Py_DECREF(name);
+    }
+    Py_XDECREF(iterator);
+    if (same == 1 && !PyErr_Occurred() && instance->file != Py_None) {
+        /* Its own name may have changed with an __init__.py above it. */
+        mp_location_t location = {0};
+        int found = mp_search_file(importer, instance->file, &location);
+        same = found <= 0
+                   ? found
+                   : PyUnicode_Compare(location.name, instance->name) == 0;
+        mp_location_clear(&location);
+    }
+    return PyErr_Occurred() ? -1 : same;
+}

@@ -1,0 +1,49 @@
+/* search.h - from a name to a file: where a module would be found.
+ *
+ * Only looks; loads nothing. Every directory it looks into is watched first,
+ * and every place it looked at is recorded as a probe, so that a file that
+ * appears there later is noticed. The stage lock is held. [attached; detaches
+ * for the disk] */
+#ifndef MP_IMPORTER_SEARCH_H
+#define MP_IMPORTER_SEARCH_H
+
+#include "importer/importer.h"
+#include "importer/instance.h"
+
+typedef struct {
+    mp_root_t *root;
+    PyObject *name; /* full name, owned */
+    PyObject *file; /* str, owned; NULL for a namespace package */
+    PyObject *dirs; /* list of str, owned: __path__ of a package; NULL: plain */
+} mp_location_t;
+
+void mp_location_clear(mp_location_t *location);
+
+/* Look for the module called stem (one component) in dirs (sequence of str),
+ * in order: package, module; namespace packages only when nothing else is
+ * found, and neither by Python's own import if `or_cold`. probes: set to
+ * record into, or NULL. 1 found, 0 not found, -1 exception. */
+int mp_search_dirs(mp_importer_t *importer, PyObject *stem, PyObject *dirs,
+                   int or_cold, PyObject *probes, mp_location_t *location);
+
+/* The part called stem of the package `parent`, by its __path__. */
+int mp_search_package(mp_importer_t *importer, mp_instance_t *parent,
+                      PyObject *stem, PyObject *probes,
+                      mp_location_t *location);
+
+/* The module in a given file (absolute path, any extension). 0 when there is
+ * no such file. */
+int mp_search_file(mp_importer_t *importer, PyObject *path,
+                   mp_location_t *location);
+
+/* The directories in which hot code of `instance` looks for an absolute name:
+ * its root, its __mp_path__, its search. New list. */
+PyObject *mp_search_list(mp_importer_t *importer, mp_instance_t *instance);
+
+/* The application roots as a new list of str. */
+PyObject *mp_search_applications(mp_importer_t *importer);
+
+/* Do the imports of this instance still mean the same? 1 yes, 0 no, -1. */
+int mp_search_still_same(mp_importer_t *importer, mp_instance_t *instance);
+
+#endif

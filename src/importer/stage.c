@@ -1,0 +1,592 @@
+/* stage.c - executes module bodies, one thread at a time. */
+#include "runtime/python.h"
+
+#include "importer/stage.h"
+
+#include "importer/portal.h"
+#include "importer/refresh.h"
+#include "importer/root.h"
+#include "runtime/thread.h"
+#include "server/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- the lock ---------------------------------------------------------- */
+
+static struct timespec
+deadline_after(int milliseconds)
+{
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += milliseconds / 1000;
+    deadline.tv_nsec += (milliseconds % 1000) * 1000000L;
+    if (deadline.tv_nsec >= 1000000000L) {
+        deadline.tv_sec++;
+        deadline.tv_nsec -= 1000000000L;
+    }
+    return deadline;
+}
+
+/* Take it if it is free or ours, without waiting. */
+static int
+try_lock(mp_importer_t *importer)
+{
+    int taken = 0;
+    pthread_mutex_lock(&importer->lock);
+    if (!importer->owner || importer->owner == mp_thread_self()) {
+        importer->owner = mp_thread_self();
+        importer->depth++;
+        taken = 1;
+    }
+    pthread_mutex_unlock(&importer->lock);
+    return taken;
+}
+
+/* Detached. 0, or ETIMEDOUT with the module that is being executed. */
+static int
+wait_for_lock(mp_importer_t *importer, char *executing, size_t size)
+{
+    int error = 0;
+    struct timespec deadline = deadline_after(importer->timeout_ms);
+    pthread_mutex_lock(&importer->lock);
+    while (importer->owner && !error) {
+        error = pthread_cond_timedwait(&importer->released, &importer->lock,
+                                       &deadline);
+    }
+    if (!importer->owner) {
+        importer->owner = mp_thread_self();
+        importer->depth = 1;
+        error = 0;
+    }
+    else {
+        snprintf(executing, size, "%s", importer->executing);
+    }
+    pthread_mutex_unlock(&importer->lock);
+    return error;
+}
+
+int
+mp_stage_lock(mp_importer_t *importer)
+{
+    char executing[sizeof(importer->executing)] = "";
+    if (try_lock(importer)) {
+        return 0;
+    }
+    mp_thread_suspended_t held = mp_thread_suspend();
+    int error = wait_for_lock(importer, executing, sizeof(executing));
+    mp_thread_resume(held);
+    if (error) {
+        PyErr_Format(PyExc_TimeoutError,
+                     "waited %d s for module '%s', which another thread is "
+                     "executing", importer->timeout_ms / 1000, executing);
+        return -1;
+    }
+    return 0;
+}
+
+void
+mp_stage_unlock(mp_importer_t *importer)
+{
+    pthread_mutex_lock(&importer->lock);
+    if (--importer->depth == 0) {
+        importer->owner = NULL;
+        importer->executing[0] = '\0';
+        pthread_cond_signal(&importer->released);
+    }
+    pthread_mutex_unlock(&importer->lock);
+}
+
+int
+mp_stage_is_mine(mp_importer_t *importer)
+{
+    pthread_mutex_lock(&importer->lock);
+    int mine = importer->owner == mp_thread_self();
+    pthread_mutex_unlock(&importer->lock);
+    return mine;
+}
+
+/* What the others read in their log when they wait too long. */
+static void
+name_executing(mp_importer_t *importer)
+{
+    const char *text = "";
+    Py_ssize_t depth = PyList_GET_SIZE(importer->bodies);
+    if (depth > 0) {
+        mp_instance_t *top = (mp_instance_t *)PyList_GET_ITEM(
+            importer->bodies, depth - 1);
+        PyObject *what = top->file == Py_None ? top->name : top->file;
+        text = PyUnicode_AsUTF8(what);
+        if (!text) {
+            PyErr_Clear(); /* a name that is no UTF-8 cannot be shown */
+            text = "?";
+        }
+    }
+    pthread_mutex_lock(&importer->lock);
+    snprintf(importer->executing, sizeof(importer->executing), "%s", text);
+    pthread_mutex_unlock(&importer->lock);
+}
+
+/* ---- reading ----------------------------------------------------------- */
+
+#define LONGEST_WRITE_MS 500
+
+static PyObject *
+take_staged(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
+{
+    PyObject *row = importer->staging
+        ? PyDict_GetItemWithError(importer->staging->sources, path) : NULL;
+    if (!row) {
+        return NULL;
+    }
+    memcpy(id, PyBytes_AS_STRING(PyTuple_GET_ITEM(row, 1)), sizeof(*id));
+    return Py_NewRef(PyTuple_GET_ITEM(row, 0));
+}
+
+/* While somebody writes path: wait for the end, within reason. 1: the file
+ * was touched, read it again; 0: it is at rest; -1. */
+static int
+wait_for_writer(mp_importer_t *importer, PyObject *path)
+{
+    int failed, waited = 0;
+    int64_t end = apr_time_now() + LONGEST_WRITE_MS * 1000;
+    for (;;) {
+        uint64_t position = mp_refresh_collect(importer, &failed);
+        int writing = failed ? -1 : PySet_Contains(importer->writing, path);
+        if (writing <= 0) {
+            return writing < 0 ? -1 : waited;
+        }
+        int64_t left = end - apr_time_now();
+        if (left <= 0) {
+            /* A writer that does not close: take what there is. */
+            return PySet_Discard(importer->writing, path) < 0 ? -1 : waited;
+        }
+        waited = 1;
+        mp_thread_suspended_t held = mp_thread_suspend();
+        mp_watch_wait(importer->view, position, (int)(left / 1000) + 1);
+        mp_thread_resume(held);
+    }
+}
+
+PyObject *
+mp_stage_read(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
+{
+    PyObject *bytes = take_staged(importer, path, id);
+    if (bytes || PyErr_Occurred()) {
+        return bytes;
+    }
+    for (;;) {
+        bytes = mp_source_read(path, id);
+        if (!bytes || !importer->view) {
+            return bytes;
+        }
+        int again = wait_for_writer(importer, path);
+        if (again == 0) {
+            return bytes;
+        }
+        Py_DECREF(bytes);
+        if (again < 0) {
+            return NULL;
+        }
+    }
+}
+
+/* ---- logging ----------------------------------------------------------- */
+
+static mp_log_place_t
+place_here(mp_importer_t *importer)
+{
+    mp_log_place_t place = mp_thread_place();
+    if (!place.r && !place.c && !place.s) {
+        place.s = importer->state->interp->server;
+    }
+    return place;
+}
+
+/* "importing '/site/x.py' as _mp_1234abcd.x (interpreter ...): first import" */
+static void
+log_import(mp_importer_t *importer, mp_instance_t *instance)
+{
+    PyObject *reason = importer->staging
+        ? PyDict_GetItemWithError(importer->staging->reasons, instance->name)
+        : NULL;
+    PyObject *text = PyUnicode_FromFormat(
+        "%s '%U' as %U (pid %ld, interpreter '%s'): %S",
+        instance->loads > 1 ? "reimporting" : "importing",
+        instance->file, instance->name, (long)getpid(),
+        importer->state->interp->name,
+        reason ? reason : Py_None);
+    const char *line = text ? PyUnicode_AsUTF8(text) : NULL;
+    if (!line) {
+        PyErr_Clear(); /* the line is for information only */
+        Py_XDECREF(text);
+        return;
+    }
+    size_t length = strlen(line);
+    mp_log_place_t place = place_here(importer);
+    mp_thread_suspended_t held = mp_thread_suspend();
+    if (reason) {
+        mp_log_plain(place, APLOG_INFO, "%s", line);
+    }
+    else {
+        mp_log_plain(place, APLOG_INFO, "%.*s%s",
+                     (int)(length - strlen("None")), line,
+                     instance->loads > 1 ? "loaded again" : "first import");
+    }
+    mp_thread_resume(held);
+    Py_DECREF(text);
+}
+
+/* ---- executing --------------------------------------------------------- */
+
+/* compile(), not Py_CompileString(): it knows coding lines, byte order marks
+ * and null bytes. */
+static PyObject *
+compile_source(PyObject *bytes, PyObject *file)
+{
+    PyObject *code = NULL;
+    PyObject *builtins = PyImport_ImportModule("builtins");
+    PyObject *compile = builtins ? PyObject_GetAttrString(builtins, "compile")
+                                 : NULL;
+    PyObject *args = compile ? Py_BuildValue("(OOs)", bytes, file, "exec")
+                             : NULL;
+    PyObject *keywords = args ? Py_BuildValue("{sO}", "dont_inherit", Py_True)
+                              : NULL;
+    if (keywords) {
+        code = PyObject_Call(compile, args, keywords);
+    }
+    Py_XDECREF(keywords);
+    Py_XDECREF(args);
+    Py_XDECREF(compile);
+    Py_XDECREF(builtins);
+    return code;
+}
+
+/* The old instance of the module that is executed anew, borrowed, or NULL. */
+static mp_instance_t *
+predecessor(mp_importer_t *importer, PyObject *name)
+{
+    PyObject *old = importer->staging
+        ? PyDict_GetItemWithError(importer->staging->old, name) : NULL;
+    return (mp_instance_t *)old;
+}
+
+static int
+run_body(mp_importer_t *importer, mp_generation_t *generation,
+         mp_instance_t *instance)
+{
+    if (instance->file == Py_None) {
+        return 0;
+    }
+    PyObject *bytes = mp_stage_read(importer, instance->file,
+                                    &instance->source);
+    PyObject *code = bytes ? compile_source(bytes, instance->file) : NULL;
+    Py_XDECREF(bytes);
+    if (!code || PyList_Append(importer->bodies, (PyObject *)instance) < 0) {
+        Py_XDECREF(code);
+        return -1;
+    }
+    name_executing(importer);
+    instance->is_executing = 1;
+    void *pin = mp_thread_set_pin(generation);
+    PyObject *globals = PyModule_GetDict(instance->module);
+    PyObject *result = PyEval_EvalCode(code, globals, globals);
+    mp_thread_set_pin(pin);
+    instance->is_executing = 0;
+    PyObject *exc = PyErr_GetRaisedException();
+    Py_ssize_t depth = PyList_GET_SIZE(importer->bodies);
+    int failed = PyList_SetSlice(importer->bodies, depth - 1, depth, NULL);
+    name_executing(importer);
+    PyErr_SetRaisedException(exc);
+    Py_DECREF(code);
+    Py_XDECREF(result);
+    return result && !failed ? 0 : -1;
+}
+
+/* A body may put another object in its place in sys.modules; importers are to
+ * get that, as in Python. */
+static int
+adopt_replacement(mp_importer_t *importer, mp_instance_t *instance)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *present = PyDict_GetItemWithError(modules, instance->name);
+    if (!present) {
+        return PyErr_Occurred()
+                   ? -1 : mp_portal_ensure(importer, instance->name);
+    }
+    if (Py_IS_TYPE(present, importer->state->types[MP_TYPE_PORTAL])) {
+        return 0;
+    }
+    Py_SETREF(instance->module, Py_NewRef(present));
+    return mp_portal_ensure(importer, instance->name);
+}
+
+/* ---- parents ----------------------------------------------------------- */
+
+static mp_instance_t *load(mp_importer_t *importer,
+                           mp_generation_t *generation,
+                           const mp_location_t *location, PyObject *search,
+                           int is_entry);
+
+/* The directory above a path, as a new str. */
+static PyObject *
+directory_of(PyObject *path)
+{
+    Py_ssize_t slash = PyUnicode_FindChar(path, '/', 0,
+                                          PyUnicode_GET_LENGTH(path), -1);
+    return PyUnicode_Substring(path, 0, slash > 0 ? slash : 0);
+}
+
+/* Where the package that a location is a part of lives: the directory above
+ * it, as a package or a portion of a namespace package. */
+static int
+locate_parent(mp_importer_t *importer, const mp_location_t *location,
+              PyObject *name, mp_location_t *parent)
+{
+    PyObject *part = location->dirs ? PyList_GetItem(location->dirs, 0)
+                                    : location->file;
+    PyObject *dir = directory_of(part);
+    PyObject *init = dir ? PyUnicode_FromFormat("%U/__init__.py", dir) : NULL;
+    int found = init ? mp_search_file(importer, init, parent) : -1;
+    if (found == 0) {
+        parent->root = location->root;
+        parent->dirs = PyList_New(0);
+        found = parent->dirs ? PyList_Append(parent->dirs, dir) : -1;
+    }
+    if (found >= 0) {
+        Py_XSETREF(parent->name, Py_NewRef(name));
+    }
+    Py_XDECREF(init);
+    Py_XDECREF(dir);
+    return found < 0 ? -1 : 0;
+}
+
+/* A file reached by its path may be part of a package that is not loaded yet:
+ * its packages come first, as in Python. *parent is borrowed, NULL for a
+ * module at the top. */
+static int
+load_parents(mp_importer_t *importer, mp_generation_t *generation,
+             const mp_location_t *location, PyObject *search,
+             mp_instance_t **parent)
+{
+    mp_location_t above = {0};
+    Py_ssize_t length = PyUnicode_GET_LENGTH(location->name);
+    Py_ssize_t dot = PyUnicode_FindChar(location->name, '.', 0, length, -1);
+    Py_ssize_t top = (Py_ssize_t)strlen(location->root->prefix) - 1;
+    *parent = NULL;
+    if (dot < 0 || dot <= top) {
+        return 0;
+    }
+    PyObject *name = PyUnicode_Substring(location->name, 0, dot);
+    if (!name) {
+        return -1;
+    }
+    *parent = mp_generation_find(generation, name);
+    int failed = 0;
+    if (!*parent) {
+        failed = locate_parent(importer, location, name, &above);
+        if (!failed) {
+            *parent = load(importer, generation, &above, search, 0);
+            failed = *parent ? 0 : -1;
+        }
+    }
+    mp_location_clear(&above);
+    Py_DECREF(name);
+    return failed;
+}
+
+/* A package and its parts are refreshed together; a namespace package, which
+ * has no code, only follows its parts. */
+static int
+join_package(mp_instance_t *parent, mp_instance_t *part)
+{
+    if (mp_instance_add_edge(parent, part->name, MP_EDGE_PACKAGE) < 0) {
+        return -1;
+    }
+    if (parent->file == Py_None) {
+        return 0;
+    }
+    return mp_instance_add_edge(part, parent->name, MP_EDGE_PACKAGE);
+}
+
+int
+mp_stage_bind(mp_instance_t *parent, mp_instance_t *part)
+{
+    Py_ssize_t length = PyUnicode_GET_LENGTH(part->name);
+    Py_ssize_t dot = PyUnicode_FindChar(part->name, '.', 0, length, -1);
+    PyObject *stem = PyUnicode_Substring(part->name, dot + 1, length);
+    int failed = stem ? PyObject_SetAttr(parent->module, stem, part->module)
+                      : -1;
+    Py_XDECREF(stem);
+    return failed;
+}
+
+/* ---- loading ----------------------------------------------------------- */
+
+/* Does `instance` reach the module `name` over edges inside generation? */
+static int
+reaches(mp_generation_t *generation, mp_instance_t *instance, PyObject *name,
+        PyObject *seen)
+{
+    PyObject *target, *unused;
+    Py_ssize_t position = 0;
+    int answer = PyDict_Contains(instance->edges, name);
+    while (answer == 0
+           && PyDict_Next(instance->edges, &position, &target, &unused)) {
+        mp_instance_t *next = mp_generation_find(generation, target);
+        if (!next || PySet_Contains(seen, target)) {
+            continue;
+        }
+        answer = PySet_Add(seen, target) < 0
+                     ? -1 : reaches(generation, next, name, seen);
+    }
+    return answer;
+}
+
+/* A change of what a failed attempt looked at is worth a new one. */
+static void
+remember_touched(mp_importer_t *importer, mp_instance_t *instance)
+{
+    if (!importer->staging) {
+        return;
+    }
+    if (instance->file != Py_None) {
+        PySet_Add(importer->touched, instance->file);
+    }
+    PyObject *none = PyObject_CallMethod(importer->touched, "update", "O",
+                                         instance->probes);
+    Py_XDECREF(none);
+}
+
+/* What was executed on behalf of a body that failed, and got hold of its
+ * half-made module, must not stay. An exception is in flight. */
+static void
+drop_failed(mp_importer_t *importer, mp_generation_t *generation,
+            mp_instance_t *failed)
+{
+    PyObject *exc = PyErr_GetRaisedException();
+    PyObject *instances = PyDict_Values(generation->table);
+    remember_touched(importer, failed);
+    Py_ssize_t count = instances ? PyList_GET_SIZE(instances) : 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(instances,
+                                                                   i);
+        if (instance == failed || instance->serial < failed->serial
+            || instance->is_executing) {
+            continue;
+        }
+        PyObject *seen = PySet_New(NULL);
+        if (!seen || reaches(generation, instance, failed->name, seen) != 0) {
+            PyDict_DelItem(generation->table, instance->name);
+        }
+        Py_XDECREF(seen);
+    }
+    Py_XDECREF(instances);
+    if (PyDict_Contains(generation->table, failed->name) == 1) {
+        PyDict_DelItem(generation->table, failed->name);
+    }
+    mp_generation_t *current = (mp_generation_t *)importer->current;
+    if (!mp_generation_find(current, failed->name)) {
+        mp_portal_remove(importer, failed->name);
+    }
+    PyErr_Clear(); /* what matters is why the body failed */
+    PyErr_SetRaisedException(exc);
+}
+
+static mp_instance_t *
+execute(mp_importer_t *importer, mp_generation_t *generation,
+        const mp_location_t *location, PyObject *search,
+        mp_instance_t *parent, int is_entry)
+{
+    mp_instance_t *old = predecessor(importer, location->name);
+    mp_instance_t *instance = mp_instance_create(
+        importer, location->root, location->name, location->file,
+        location->dirs, old ? old->search : search);
+    if (!instance) {
+        return NULL;
+    }
+    instance->is_entry = is_entry || (old && old->is_entry);
+    instance->loads = old ? old->loads + 1 : 1;
+    Py_XSETREF(instance->generation, Py_NewRef(generation));
+    int failed = mp_portal_ensure(importer, instance->name) < 0
+                 || PyDict_SetItem(generation->table, instance->name,
+                                   (PyObject *)instance) < 0
+                 || (parent && join_package(parent, instance) < 0)
+                 || run_body(importer, generation, instance) < 0
+                 || adopt_replacement(importer, instance) < 0
+                 || (parent && mp_stage_bind(parent, instance) < 0);
+    if (failed) {
+        drop_failed(importer, generation, instance);
+        Py_DECREF(instance);
+        return NULL;
+    }
+    log_import(importer, instance);
+    Py_DECREF(instance); /* the table keeps it */
+    return instance;
+}
+
+/* The exception that a refresh got from this module already, raised again. */
+static int
+raise_if_failed(mp_importer_t *importer, PyObject *name)
+{
+    PyObject *exc = importer->staging
+        ? PyDict_GetItemWithError(importer->staging->failed, name) : NULL;
+    if (exc) {
+        PyErr_SetRaisedException(Py_NewRef(exc));
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* With the stage lock held. */
+static mp_instance_t *
+load(mp_importer_t *importer, mp_generation_t *generation,
+     const mp_location_t *location, PyObject *search, int is_entry)
+{
+    mp_instance_t *parent = NULL;
+    mp_instance_t *instance = mp_generation_find(generation, location->name);
+    if (!instance) {
+        if (raise_if_failed(importer, location->name) < 0
+            || load_parents(importer, generation, location, search,
+                            &parent) < 0) {
+            return NULL;
+        }
+        /* Its package may have imported it meanwhile. */
+        instance = mp_generation_find(generation, location->name);
+    }
+    if (instance) {
+        instance->is_entry |= is_entry;
+        return instance;
+    }
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    return execute(importer, generation, location, search, parent, is_entry);
+}
+
+mp_instance_t *
+mp_stage_load(mp_importer_t *importer, mp_generation_t *generation,
+              const mp_location_t *location, PyObject *search, int is_entry)
+{
+    if (mp_stage_lock(importer) < 0) {
+        return NULL;
+    }
+    mp_instance_t *instance = load(importer, generation, location, search,
+                                   is_entry);
+    mp_stage_unlock(importer);
+    return instance;
+}
+
+mp_instance_t *
+mp_stage_await(mp_importer_t *importer, mp_generation_t *generation,
+               PyObject *name)
+{
+    if (mp_stage_lock(importer) < 0) {
+        return NULL;
+    }
+    mp_instance_t *instance = mp_generation_find(generation, name);
+    mp_stage_unlock(importer);
+    return instance;
+}

@@ -37,7 +37,6 @@ import contextlib
 import itertools
 import operator
 import os
-import pathlib
 import random
 import re
 import shutil
@@ -46,8 +45,8 @@ import subprocess
 import sys
 import time
 
-import httpd
 import meter
+import rig
 
 BODY = "Hello\n"
 WARM_UP = 2000
@@ -98,58 +97,52 @@ PYTHON_LOCATION = """\
 """
 
 
-def write_site(site, modules):
+def site_files(modules):
     """The handler module and the modules it imports: half of them plain
     modules, half in packages of 50."""
-    site.mkdir(parents=True)
+    files = {}
     names = []
     for number in range(modules):
         name = f"m{number:04}"
-        folder = site
         if number >= modules // 2:
             package = f"p{number // 50:02}"
-            folder = site / package
+            files[f"{package}/__init__.py"] = ""
             name = f"{package}.{name}"
-            if not folder.exists():
-                folder.mkdir()
-                (folder / "__init__.py").write_text("", "utf-8")
         names.append(name)
-        (folder / f"m{number:04}.py").write_text(
-            f"value = {number}\n\n\ndef answer():\n    return value\n",
-            "utf-8")
+        files[name.replace(".", "/") + ".py"] = (
+            f"value = {number}\n\n\ndef answer():\n    return value\n")
     imports = "".join(f"import {name}\n" for name in names)
-    if modules:
-        imports += "\nassert m0001.answer() == 1\n"
-    (site / "hello.py").write_text(HANDLER.format(imports=imports), "utf-8")
+    files["hello.py"] = HANDLER.format(imports=imports)
+    return files
 
 
-def describe(name, place):
-    """The configuration and environment of one of SERVERS."""
+def describe(name, tools):
+    """(configuration, files) of one of SERVERS."""
     if name == "c":
-        conf = f"LoadModule c_hello_module {place.c_module()}\n"
-        conf += C_LOCATION.format(variant="plain", word="On")
-        conf += C_LOCATION.format(variant="flush", word="Flush")
-        return conf, {}
-    site = place.path / f"site-{name}"
-    if not site.exists():
-        write_site(site, MANY if name == "many" else 0)
-    conf, environment = httpd.python_conf(
-        "debian" if name == "debian" else "ours", site)
-    for variant in VARIANTS:
-        conf += PYTHON_LOCATION.format(variant=variant)
-    return conf, environment
+        return rig.Bare(
+            tools.c_hello()
+            + C_LOCATION.format(variant="plain", word="On")
+            + C_LOCATION.format(variant="flush", word="Flush")), {}
+    if name == "debian":
+        conf, environment = rig.debian(), {"PYTHONPATH": ""}
+    else:
+        conf, environment = rig.ours(), {}
+    conf += "".join(PYTHON_LOCATION.format(variant=variant)
+                    for variant in VARIANTS)
+    return (rig.Bare(conf, environment=environment),
+            site_files(MANY if name == "many" else 0))
 
 
-def load_command(place, server, variant, requests):
-    return [place.load, "-n", str(requests), str(server.port), f"/{variant}",
+def load_command(tools, server, variant, requests):
+    return [tools.load, "-n", str(requests), str(server.port), f"/{variant}",
             BODY]
 
 
-def send(place, server, variant, requests):
-    done = subprocess.run(load_command(place, server, variant, requests),
+def send(tools, server, variant, requests):
+    done = subprocess.run(load_command(tools, server, variant, requests),
                           capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{done.stdout}{done.stderr}{server.log()}")
+        raise RuntimeError(f"{done.stdout}{done.stderr}{server.said()}")
 
 
 def seat(pid, cpus):
@@ -162,27 +155,27 @@ def seat(pid, cpus):
     meter.pin(os.getpid(), {first} if cpus == "shared" else {others[0]})
 
 
-def measure(place, servers, arguments, rounds, samples):
+def measure(tools, servers, arguments, rounds, samples):
     """Add the ns per request of each round to samples, which is
     {(server, variant, cpus): [one for each round]}."""
     pids = {name: server.child() for name, server in servers.items()}
     clocks = {name: meter.CpuClock(pid) for name, pid in pids.items()}
     cells = list(samples)
     for name, variant in itertools.product(servers, arguments.variants):
-        send(place, servers[name], variant, WARM_UP)
+        send(tools, servers[name], variant, WARM_UP)
     for _ in range(rounds):
         random.shuffle(cells)
         for name, variant, cpus in cells:
             seat(pids[name], cpus)
             before = clocks[name].nanoseconds()
-            send(place, servers[name], variant, arguments.requests)
+            send(tools, servers[name], variant, arguments.requests)
             time.sleep(0.002)  # the child sees the end of the connection
             used = clocks[name].nanoseconds() - before
             samples[name, variant, cpus].append(used / arguments.requests)
         print(".", end="", flush=True, file=sys.stderr)
     for name, server in servers.items():
         if server.child() != pids[name]:
-            raise RuntimeError(f"{name}: the child died:\n{server.log()}")
+            raise RuntimeError(f"{name}: the child died:\n{server.said()}")
 
 
 def pick(samples, variant, cpus):
@@ -237,22 +230,19 @@ def judge(of, title):
     return all(kept for kept, *_ in verdicts)
 
 
-def run_clock(place, arguments):
+def run_clock(tools, arguments):
     samples = {cell: [] for cell in itertools.product(
         arguments.servers, arguments.variants, arguments.cpus)}
-    for start in range(arguments.starts):
+    for _ in range(arguments.starts):
         with contextlib.ExitStack() as stack:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
             meter.pin(os.getpid(), ALLOWED)
-            servers = {}
-            for name in arguments.servers:
-                conf, environment = describe(name, place)
-                servers[name] = stack.enter_context(httpd.Httpd(
-                    place.path / f"{name}-{start}", conf,
-                    environment=environment))
-            measure(place, servers, arguments,
+            servers = {name: stack.enter_context(
+                rig.BareServer(*describe(name, tools)))
+                for name in arguments.servers}
+            measure(tools, servers, arguments,
                     -(-arguments.rounds // arguments.starts), samples)
-            counts = count_by_perf(place, servers, arguments)
+            counts = count_by_perf(tools, servers, arguments)
     print(file=sys.stderr)
     good = True
     for variant in arguments.variants:
@@ -267,7 +257,7 @@ def run_clock(place, arguments):
     return 0 if good else 1
 
 
-def count_by_perf(place, servers, arguments):
+def count_by_perf(tools, servers, arguments):
     """Instructions per request, where the machine's counters can be had."""
     if not meter.perf_counts_instructions():
         return None
@@ -275,44 +265,42 @@ def count_by_perf(place, servers, arguments):
     for name, server in servers.items():
         for variant in arguments.variants:
             count = meter.instructions_during(
-                server.child(), load_command(place, server, variant,
+                server.child(), load_command(tools, server, variant,
                                              arguments.requests))
             counts[name, variant, "perf"] = [count / arguments.requests]
     return counts
 
 
-def count_by_callgrind(place, name, variant, requests, keep):
+def count_by_callgrind(tools, name, variant, requests, keep):
     """User instructions of a request; the profile stays in keep. What is
     counted is httpd's work for the last connection."""
-    directory = place.path / f"{name}-{variant}"
-    directory.mkdir()
-    profile = directory / f"callgrind.{name}.{variant}"
-    conf, environment = describe(name, place)
+    config, files = describe(name, tools)
     connection = "ap_run_process_connection"
-    wrapper = ["valgrind", "-q", "--vgdb=no", "--tool=callgrind",
-               "--dump-instr=yes", f"--toggle-collect={connection}",
-               f"--zero-before={connection}",
-               f"--callgrind-out-file={profile}"]
-    with httpd.Httpd(directory, conf, environment=environment,
-                     wrapper=wrapper) as server:
+    profile = f"callgrind.{name}.{variant}"
+    server = rig.BareServer(config, files, wrapper=[
+        "valgrind", "-q", "--vgdb=no", "--tool=callgrind", "--dump-instr=yes",
+        f"--toggle-collect={connection}", f"--zero-before={connection}",
+        f"--callgrind-out-file={{root}}/{profile}"])
+    with server:
+        profile = server.root / profile
         profile.chmod(0o666)  # root's; www-data will write it
-        send(place, server, variant, WARM_UP)
-        send(place, server, variant, requests)
-    total = re.search(r"^(?:summary|totals): (\d+)", profile.read_text(
-        "utf-8"), re.MULTILINE)
-    shutil.copy(profile, keep)
+        send(tools, server, variant, WARM_UP)
+        send(tools, server, variant, requests)
+        server.stop()
+        shutil.copy(profile, keep)
+        total = re.search(r"^(?:summary|totals): (\d+)",
+                          profile.read_text("utf-8"), re.MULTILINE)
     return int(total.group(1)) / requests
 
 
-def run_callgrind(place, arguments):
-    keep = pathlib.Path(os.environ.get("BUILD", httpd.TOP / "build"))
-    keep = (keep / "bench").absolute()
+def run_callgrind(tools, arguments):
+    keep = rig.module_under_test().parent / "bench"
     keep.mkdir(parents=True, exist_ok=True)
     counts = {}
     for name in arguments.servers:
         for variant in arguments.variants:
             counts[name, variant, "callgrind"] = [count_by_callgrind(
-                place, name, variant, arguments.callgrind, keep)]
+                tools, name, variant, arguments.callgrind, keep)]
     for variant in arguments.variants:
         show(pick(counts, variant, "callgrind"), variant, "instr.")
     print(f"\nprofiles: {keep}/callgrind.*; read them with "
@@ -341,7 +329,7 @@ def parse(words):
     arguments = parser.parse_args(words)
     if not arguments.servers:
         arguments.servers = list(SERVERS)
-        if not httpd.debian_module():
+        if not rig.debian_module():
             arguments.servers.remove("debian")
     for given, known in ((arguments.servers, SERVERS),
                          (arguments.variants, VARIANTS),
@@ -357,11 +345,11 @@ def parse(words):
 def main():
     arguments = parse(sys.argv[1:])
     random.seed(arguments.seed)
-    with httpd.Workplace() as place:
+    with rig.Tools() as tools:
         if arguments.callgrind:
-            return run_callgrind(place, arguments)
-        return run_clock(place, arguments)
+            return run_callgrind(tools, arguments)
+        return run_clock(tools, arguments)
 
 
 if __name__ == "__main__":
-    httpd.main(main)
+    rig.main(main)

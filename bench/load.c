@@ -1,11 +1,12 @@
 /* load.c - sends requests to one URL of a local httpd and checks each answer.
  *
- *     load [-c CONNECTIONS] [-n REQUESTS | -s SECONDS] [-x] PORT PATH BODY
+ *     load [-c CONNECTIONS] [-n REQUESTS | -s SECONDS] [-p MICROSECONDS] [-x]
+ *          PORT PATH BODY
  *
  * Each connection is a thread that sends one request after the other: -n in
- * all (divided among the connections), or for -s seconds, or until SIGTERM.
- * Keep-alive; with -x every second connection asks for "close" and connects
- * anew each time. An answer counts when its status is 200 and its body is
+ * all (divided among the connections), or for -s seconds, or until SIGTERM;
+ * with a pause of -p before each. Keep-alive; with -x every second connection
+ * asks for "close" and connects anew each time. An answer counts when its status is 200 and its body is
  * BODY; "-" takes any body. Prints one line:
  *
  *     requests=N failed=N retried=N reconnected=N seconds=S
@@ -48,7 +49,8 @@ typedef struct {
     const char *body;
     size_t body_length;
     int port;
-    int close_each;     /* of this connection */
+    int close_each;     /* ask for "close" each time */
+    useconds_t pause;   /* before each request */
     long requests;      /* to send, or -1: until the end is called */
     long done;
     long failed;
@@ -309,6 +311,9 @@ run_client(void *data)
 
     while (!atomic_load(&stopped)
            && (client->requests < 0 || client->done < client->requests)) {
+        if (client->pause) {
+            usleep(client->pause);
+        }
         send_one(client);
         client->done++;
     }
@@ -369,18 +374,22 @@ main(int argc, char **argv)
     int mixed = 0;
     long requests = -1;
     unsigned seconds = 0;
+    useconds_t pause = 0;
     client_t *clients;
     int option;
     int status;
     int i;
 
-    while ((option = getopt(argc, argv, "c:n:s:x")) != -1) {
+    while ((option = getopt(argc, argv, "c:n:p:s:x")) != -1) {
         switch (option) {
         case 'c':
             connections = atoi(optarg);
             break;
         case 'n':
             requests = atol(optarg);
+            break;
+        case 'p':
+            pause = (useconds_t)atol(optarg);
             break;
         case 's':
             seconds = (unsigned)atoi(optarg);
@@ -394,7 +403,8 @@ main(int argc, char **argv)
     }
     if (argc - optind != 3 || connections < 1) {
         fprintf(stderr, "usage: load [-c CONNECTIONS] [-n REQUESTS | "
-                        "-s SECONDS] [-x] PORT PATH BODY\n");
+                        "-s SECONDS] [-p MICROSECONDS] [-x] PORT PATH "
+                        "BODY\n");
         return 2;
     }
     clients = calloc((size_t)connections, sizeof(*clients));
@@ -404,6 +414,7 @@ main(int argc, char **argv)
     for (i = 0; i < connections; i++) {
         clients[i].requests = requests < 0 ? -1 : requests / connections;
         clients[i].close_each = mixed && i % 2;
+        clients[i].pause = pause;
         prepare(&clients[i], atoi(argv[optind]), argv[optind + 1],
                 argv[optind + 2]);
     }

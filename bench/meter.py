@@ -71,23 +71,6 @@ def pin(pid, cpus):
         os.sched_setaffinity(int(thread), cpus)
 
 
-def children(pid):
-    """The ids of a process's children."""
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat", encoding="utf-8",
-                      errors="replace") as file:
-                fields = file.read().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(name))
-    return sorted(found)
-
-
 def percentile(values, percent):
     ordered = sorted(values)
     at = (len(ordered) - 1) * percent / 100

@@ -1,0 +1,191 @@
+"""The servers that are measured: httpds of the test harness (tests/httpd)
+with as little in them as can be, so that what is compared is not drowned.
+
+Also the C programs of this directory, and the end of a benchmark that cannot
+be run here."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent
+
+sys.path.insert(0, str(TOP / "tests"))
+
+from httpd import Configuration, Server
+from httpd.configuration import module_under_test
+
+FIXED = """\
+Define SITE {site}
+ServerRoot {root}
+DefaultRuntimeDir {root}
+PidFile httpd.pid
+Listen 127.0.0.1:{port}
+ServerName localhost
+DocumentRoot {root}/htdocs
+ErrorLog error.log
+LogLevel warn
+Timeout 60
+KeepAliveTimeout 60
+MaxKeepAliveRequests 0
+"""
+
+
+class Refused(Exception):
+    """The benchmark cannot be run here; the text says why."""
+
+
+@dataclasses.dataclass
+class Bare(Configuration):
+    """One child, no module that is not needed, and no access log. `extra`
+    loads the module to measure; environment is added to httpd's."""
+
+    mpm: str = "prefork"
+    children: int = 1
+    environment: dict = dataclasses.field(default_factory=dict)
+
+    def text(self, root, port, site):
+        loads = [f"LoadModule {name}_module "
+                 f"{apxs('LIBEXECDIR')}/mod_{name}.so"
+                 for name in (f"mpm_{self.mpm}", "authz_core")]
+        return "\n".join([*loads, *self._users(), *self._processes(),
+                          FIXED.format(root=root, port=port, site=site),
+                          self.extra, ""])
+
+
+class BareServer(Server):
+    """Runs from the beginning to the end of a `with` block. wrapper: the
+    words of a command that runs httpd as one single process, such as
+    valgrind; {root} in them is the server's directory."""
+
+    def __init__(self, config, files, wrapper=()):
+        super().__init__(config)
+        self.site.write(files)
+        self.wrapper = list(wrapper)
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error):
+        if self.is_running():
+            self.stop()
+        self.remove()
+
+    def child(self):
+        """The id of the only child."""
+        pids = self.children()
+        if len(pids) != 1:
+            raise RuntimeError(f"httpd has {len(pids)} children, not one:\n"
+                               + self.said())
+        return pids.pop()
+
+    def children(self):
+        return {self.pid} if self.wrapper else super().children()
+
+    def _command(self, *more):
+        command = super()._command(*more)
+        if self.wrapper:
+            command.remove("-DFOREGROUND")
+            command = [word.format(root=self.root) for word in self.wrapper
+                       ] + command + ["-X"]
+        return command
+
+    def _environment(self):
+        return {**super()._environment(), **self.config.environment}
+
+
+@functools.lru_cache(maxsize=None)
+def apxs(name):
+    """One value of httpd's build, "" when it has none."""
+    tool = shutil.which(os.environ.get("APXS", "apxs"))
+    if not tool:
+        raise Refused("apxs is missing: install apache2-dev")
+    done = subprocess.run([tool, "-q", name], capture_output=True, text=True,
+                          check=False)
+    return done.stdout.strip()
+
+
+def ours():
+    """Lines that load the module of this checkout, configured as shipped,
+    and make the site's modules hot."""
+    module = module_under_test()
+    if not module.exists():
+        raise Refused(f"{module} is missing: run make first")
+    return (f"LoadModule python_module {module}\n"
+            "PythonInterpreter main_interpreter\n"
+            "PythonModulePath ${SITE}\n")
+
+
+def debian_module():
+    """The path of the classic mod_python if it is installed, else None. An
+    installed build of this project has the same name, but one directive more.
+    """
+    path = pathlib.Path(apxs("LIBEXECDIR")) / "mod_python.so"
+    if path.exists() and b"PythonModulePath" not in path.read_bytes():
+        return path
+    return None
+
+
+def debian():
+    """Lines that load the classic mod_python and make the site importable.
+    PYTHONPATH must not lead it to our package."""
+    module = debian_module()
+    if not module:
+        raise Refused("libapache2-mod-python is not installed")
+    return (f"LoadModule python_module {module}\n"
+            "PythonPath \"sys.path+['${SITE}']\"\n")
+
+
+def compile_c(source, target, *options):
+    """Build one C file of this directory; the path of what was built."""
+    subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-O2", "-g",
+                    *options, "-o", str(target), str(HERE / source)],
+                   check=True)
+    return str(target)
+
+
+class Tools:
+    """The compiled programs, in a temporary directory; use with `with`."""
+
+    def __enter__(self):
+        self._temporary = tempfile.TemporaryDirectory(prefix="bench-")
+        directory = pathlib.Path(self._temporary.name)
+        directory.chmod(0o755)
+        self.load = compile_c("load.c", directory / "load", "-pthread")
+        self._c_module = directory / "c_hello.so"
+        return self
+
+    def __exit__(self, *error):
+        self._temporary.cleanup()
+
+    def c_hello(self):
+        """Lines that load the C module."""
+        if not self._c_module.exists():
+            includes = ["-I" + apxs(name) for name in
+                        ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
+            compile_c("c_hello.c", self._c_module, "-shared", "-fPIC",
+                      *apxs("EXTRA_CPPFLAGS").split(), *includes)
+        return f"LoadModule c_hello_module {self._c_module}\n"
+
+
+def main(function):
+    """Run a benchmark's main function; its exit status, or 2 and one line
+    when it cannot be run here."""
+    try:
+        sys.exit(function())
+    except Refused as reason:
+        print(f"{pathlib.Path(sys.argv[0]).name}: {reason}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -308,7 +308,7 @@ static PyMethodDef request_methods[] = {
     {"add_cgi_vars", PLAIN(mp_request_add_cgi_vars), METH_NOARGS,
      "add_cgi_vars($self)\n--\n\n"
      "add_common_vars(), and GATEWAY_INTERFACE, SERVER_PROTOCOL,\n"
-     "REQUEST_METHOD, QUERY_STRING, REQUEST_URI (without the query),\n"
+     "REQUEST_METHOD, QUERY_STRING, REQUEST_URI (req.uri, no query),\n"
      "SCRIPT_NAME and PATH_INFO. Never PATH_TRANSLATED: no sub-request is\n"
      "made."},
     {NULL, NULL, 0, NULL}

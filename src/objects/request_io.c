@@ -151,7 +151,8 @@ is_open(const io_t *io)
 }
 
 /* Raise why reading failed. Statuses that httpd has decided on become the
- * result of the handler, unless it catches SERVER_RETURN. */
+ * result of the handler, unless it catches SERVER_RETURN. AP_FILTER_ERROR
+ * tells httpd that an input filter has sent the error page already. */
 static void
 raise_failure(const mp_request_object_t *self, const io_t *io)
 {
@@ -424,8 +425,8 @@ open_response(mp_request_object_t *self, request_rec **r)
     for (const request_rec *next = *r; next; next = next->next) {
         if (next->eos_sent) { /* more would corrupt the next response */
             PyErr_SetString(PyExc_RuntimeError,
-                            "the response is complete: nothing can be "
-                            "written, as after req.internal_redirect()");
+                            "the response is complete: httpd has sent an "
+                            "error page, or req.internal_redirect() a page");
             return NULL;
         }
     }

@@ -21,6 +21,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "objects/functions.h"
 #include "objects/table.h"
 #include "runtime/text.h"
 #include "runtime/thread.h"
@@ -109,7 +110,7 @@ mp_request_meets_conditions(PyObject *self, PyObject *unused)
 PyObject *
 mp_request_send_http_header(PyObject *self, PyObject *unused)
 {
-    Py_RETURN_NONE;
+    return mp_proxy_ptr(self) ? Py_NewRef(Py_None) : NULL;
 }
 
 /* Copy the names to r->pool. NULL with TypeError or ValueError. */
@@ -614,22 +615,7 @@ mp_request_log_error(PyObject *self, PyObject *args, PyObject *keywords)
         return NULL;
     }
     request_rec *r = mp_proxy_ptr(self);
-    if (!r) {
-        return NULL;
-    }
-    if (message == Py_None) {
-        Py_RETURN_NONE;
-    }
-    mp_text_view_t view;
-    if (mp_text_string(&view, message, MP_TEXT_PLAIN, "message") < 0) {
-        return NULL;
-    }
-    level &= APLOG_LEVELMASK; /* old programs add APLOG_NOERRNO */
-    mp_thread_suspended_t suspended = mp_thread_suspend();
-    mp_log_lines(MP_LOG_REQUEST(r), level ? level : APLOG_ERR, view.bytes);
-    mp_thread_resume(suspended);
-    mp_text_release(&view);
-    Py_RETURN_NONE;
+    return r ? mp_functions_log(MP_LOG_REQUEST(r), message, level) : NULL;
 }
 
 /* ---- CGI ---- */
@@ -640,18 +626,9 @@ mp_request_add_common_vars(PyObject *self, PyObject *unused)
     return run_detached(self, ap_add_common_vars); /* it may look up names */
 }
 
-/* The path of the first line of the request, without the query. */
-static char *
-requested_path(const request_rec *r)
-{
-    const char *line = r->the_request ? r->the_request : "";
-    const char *start = line + strcspn(line, " ");
-    start += strspn(start, " ");
-    return apr_pstrmemdup(r->pool, start, strcspn(start, " ?"));
-}
-
-/* What ap_add_cgi_vars() does, without the sub-request for PATH_TRANSLATED.
- * [detached] */
+/* What ap_add_cgi_vars() does, without the sub-request for PATH_TRANSLATED;
+ * REQUEST_URI is the path alone, unescaped, as it always was here. [detached]
+ */
 static void
 add_cgi_vars(request_rec *r)
 {
@@ -661,7 +638,7 @@ add_cgi_vars(request_rec *r)
     apr_table_setn(env, "SERVER_PROTOCOL", r->protocol);
     apr_table_setn(env, "REQUEST_METHOD", r->method);
     apr_table_setn(env, "QUERY_STRING", r->args ? r->args : "");
-    apr_table_setn(env, "REQUEST_URI", requested_path(r));
+    apr_table_setn(env, "REQUEST_URI", r->uri);
     const char *path_info = r->path_info && *r->path_info ? r->path_info
                                                           : NULL;
     if (!path_info || !strcmp(r->protocol, "INCLUDED")) {

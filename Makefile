@@ -1,7 +1,13 @@
 # mod_python: builds build/mod_python.so from src/ against one httpd and one
 # Python.
 #
-#   make [PYTHON=/usr/bin/python3] [APXS=apxs] [BUILD=build] [SANITIZE=address,undefined]
+#   make [PYTHON=/usr/bin/python3] [APXS=apxs] [BUILD=build] [WERROR=1]
+#        [SANITIZE=address,undefined]
+#   make install [DESTDIR=] [PLATLIB=directory for Python packages]
+#   make check          lint and C unit tests; starts no server
+#   make integration    pytest over a real httpd [MPM=event] [TESTS=tests]
+#   make asan | tsan    both of these with a sanitizer, in build-asan, build-tsan
+#   make bench | compdb | config | format | clean
 #
 # The two tools are asked for everything: apxs for httpd's directories, the
 # chosen interpreter itself for Python's. Nothing is generated into the tree.
@@ -9,21 +15,60 @@
 PYTHON  ?= /usr/bin/python3
 APXS    ?= apxs
 BUILD   ?= build
+MPM     ?= event
+TESTS   ?= tests
 CC      ?= cc
 DESTDIR ?=
 
 .DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
 
-httpd_include := $(shell $(APXS) -q INCLUDEDIR)
-httpd_libexec := $(shell $(APXS) -q LIBEXECDIR)
-httpd_cflags  := $(shell $(APXS) -q EXTRA_CPPFLAGS)
-apr_include   := $(shell $(APXS) -q APR_INCLUDEDIR) $(shell $(APXS) -q APU_INCLUDEDIR)
-ask_python     = $(shell $(PYTHON) -c 'import sysconfig as s; $(1)')
-py_include    := $(call ask_python,print(s.get_path("include")))
-py_libdir     := $(call ask_python,print(s.get_config_var("LIBDIR")))
-py_library    := $(call ask_python,print("python" + s.get_config_var("LDVERSION")))
-py_platlib    := $(call ask_python,print(s.get_path("platlib")))
-version       := $(shell sed -n 's/^version = "\(.*\)"/\1/p' python/mod_python/version.py)
+# What needs neither httpd nor Python must work without them.
+needs_nothing := clean format
+ifneq ($(filter-out $(needs_nothing),$(or $(MAKECMDGOALS),all)),)
+needs_tools := yes
+endif
+
+ifdef needs_tools
+ifeq ($(shell command -v $(APXS)),)
+$(error apxs was not found (APXS=$(APXS)): install apache2-dev, or name the apxs of your httpd with APXS=)
+endif
+ifeq ($(shell command -v $(PYTHON)),)
+$(error Python was not found (PYTHON=$(PYTHON)): install python3 and python3-dev, or name another with PYTHON=)
+endif
+endif
+
+ask_apxs      = $(if $(needs_tools),$(shell $(APXS) -q $(1)))
+httpd_include := $(call ask_apxs,INCLUDEDIR)
+httpd_libexec := $(call ask_apxs,LIBEXECDIR)
+httpd_sysconf := $(call ask_apxs,SYSCONFDIR)
+httpd_cflags  := $(call ask_apxs,EXTRA_CPPFLAGS)
+apr_include   := $(call ask_apxs,APR_INCLUDEDIR) $(call ask_apxs,APU_INCLUDEDIR)
+apr_libs      := $(if $(needs_tools),$(shell $$($(APXS) -q APR_CONFIG) --link-ld --libs))
+
+# Of a virtual environment the Python it was made from: that is the one that
+# can be embedded, and the one that finds the installed package.
+python     := $(if $(needs_tools),$(shell $(PYTHON) -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))'))
+ask_python = $(if $(needs_tools),$(shell $(python) -c 'import sysconfig as s; $(1)'))
+py_include := $(call ask_python,print(s.get_path("include")))
+py_libdir  := $(call ask_python,print(s.get_config_var("LIBDIR")))
+py_library := $(call ask_python,print("python" + s.get_config_var("LDVERSION")))
+py_shared  := $(call ask_python,print(s.get_config_var("Py_ENABLE_SHARED") or 0))
+py_version := $(call ask_python,print(s.get_python_version()))
+PLATLIB    ?= $(call ask_python,print(s.get_path("platlib")))
+version    := $(shell sed -n 's/^version = "\(.*\)"/\1/p' python/mod_python/version.py)
+
+ifdef needs_tools
+ifeq ($(wildcard $(py_include)/Python.h),)
+$(error Python.h was not found in $(py_include): install python3-dev, or name another Python with PYTHON=)
+endif
+ifeq ($(wildcard $(httpd_include)/httpd.h),)
+$(error httpd.h was not found in $(httpd_include): install apache2-dev, or name the apxs of your httpd with APXS=)
+endif
+ifneq ($(py_shared),1)
+$(error $(PYTHON) has no shared library to embed: use a Python built with --enable-shared)
+endif
+endif
 
 CFLAGS   ?= -O2 -g
 warnings := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter
@@ -31,25 +76,37 @@ ifdef WERROR
 warnings += -Werror
 endif
 ifdef SANITIZE
-sanitize := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer
+sanitize := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+# A Python outside the system's library directories must be found at run time.
+ifeq ($(filter /usr/lib /usr/lib/% /lib /lib/% /usr/lib64,$(py_libdir)),)
+py_rpath := -Wl,-rpath,$(py_libdir)
 endif
 
 includes := -Isrc $(addprefix -isystem ,$(httpd_include) $(sort $(apr_include)))
 all_cflags = -std=c11 -fPIC -fvisibility=hidden $(warnings) $(httpd_cflags) \
-             -DMP_VERSION='"$(version)"' $(CPPFLAGS) $(CFLAGS) $(sanitize)
+             -DMP_VERSION='"$(version)"' -DMP_PYTHON='"$(python)"' $(CPPFLAGS) $(CFLAGS) $(sanitize)
 
 sources := $(wildcard src/*.c src/*/*.c)
 objects := $(sources:src/%.c=$(BUILD)/obj/%.o)
+core_objects := $(filter $(BUILD)/obj/core/%,$(objects))
+unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 
 all: $(BUILD)/mod_python.so
 
 $(BUILD)/mod_python.so: $(objects)
-	$(CC) -shared $(CFLAGS) $(sanitize) $(LDFLAGS) -Wl,-z,nodelete -Wl,-z,defs -Wl,--allow-shlib-undefined \
-	    -o $@ $(objects) -L$(py_libdir) -l$(py_library) -lm
+	$(CC) -shared $(CFLAGS) $(sanitize) $(LDFLAGS) -Wl,-z,nodelete \
+	    -o $@ $(objects) -L$(py_libdir) $(py_rpath) -l$(py_library) -lm
 
 $(BUILD)/obj/%.o: src/%.c $(BUILD)/obj/flags
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) $(includes) -isystem $(py_include) -MMD -MP -c -o $@ $<
+
+# Each test program is one file, linked with everything that is plain C.
+$(BUILD)/unit/%: tests/unit/%.c $(core_objects) $(BUILD)/obj/flags
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) $(includes) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(core_objects) $(apr_libs) -lpthread -lm
 
 # Rebuild everything when the compiler, the flags or the targets change.
 flags_now := $(CC) $(all_cflags) $(LDFLAGS) $(py_include) $(httpd_include)
@@ -57,9 +114,71 @@ $(BUILD)/obj/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$(subst ",,$(flags_now))" | cmp -s - $@ || printf '%s\n' "$(subst ",,$(flags_now))" > $@
 
--include $(objects:.o=.d)
+-include $(objects:.o=.d) $(unit_tests:=.d)
+
+# Checks. `check` is what a package build runs: it starts no server.
+check: lint unit
+
+lint: $(objects)
+	@$(python) scripts/run_tests.py --build $(BUILD) lint
+
+unit: programs
+	@$(python) scripts/run_tests.py --build $(BUILD) unit
+
+programs: $(unit_tests)
+
+integration: $(BUILD)/mod_python.so
+	MP_BUILD="$(abspath $(BUILD))" MP_MPM=$(MPM) $(PYTHON) -m pytest -q $(TESTS)
+
+# httpd is not instrumented, so the sanitizer's library is loaded before it.
+# Python frees at exit what it can, not everything: leaks are not looked for.
+asan: export ASAN_OPTIONS = detect_leaks=0:abort_on_error=1
+asan: export UBSAN_OPTIONS = print_stacktrace=1
+asan:
+	$(MAKE) BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g' all unit
+	MP_PRELOAD="$$($(CC) -print-file-name=libasan.so)" $(MAKE) BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g' integration
+
+tsan: export TSAN_OPTIONS = halt_on_error=0:report_signal_unsafe=0
+tsan:
+	$(MAKE) BUILD=build-tsan SANITIZE=thread CFLAGS='-O1 -g' all unit
+	MP_PRELOAD="$$($(CC) -print-file-name=libtsan.so)" $(MAKE) BUILD=build-tsan SANITIZE=thread CFLAGS='-O1 -g' integration
+
+bench: $(BUILD)/mod_python.so
+	$(python) bench/run.py
+
+# Installation: the module, the package, and on Debian's layout the two files
+# that a2enmod looks for.
+install: $(BUILD)/mod_python.so
+	@owner=; test -n "$(DESTDIR)" || owner=$$(dpkg-query -S $(httpd_libexec)/mod_python.so 2>/dev/null | cut -d: -f1); \
+	if test -n "$$owner"; then \
+	    echo "$(httpd_libexec)/mod_python.so belongs to the package $$owner: remove that first (apt-get remove $$owner)" >&2; exit 1; fi
+	install -d -m 755 $(DESTDIR)$(httpd_libexec) $(DESTDIR)$(PLATLIB)/mod_python
+	install -m 644 $(BUILD)/mod_python.so $(DESTDIR)$(httpd_libexec)/mod_python.so
+	install -m 644 $(wildcard python/mod_python/*.py python/mod_python/*.pyi python/mod_python/py.typed) $(DESTDIR)$(PLATLIB)/mod_python
+ifneq ($(wildcard $(httpd_sysconf)/mods-available),)
+	install -d -m 755 $(DESTDIR)$(httpd_sysconf)/mods-available
+	sed 's|@LIBEXECDIR@|$(httpd_libexec)|' conf/python.load.in > $(BUILD)/python.load
+	install -m 644 $(BUILD)/python.load $(DESTDIR)$(httpd_sysconf)/mods-available/python.load
+	install -m 644 conf/python.conf $(DESTDIR)$(httpd_sysconf)/mods-available/python.conf
+else
+	@echo "add to the configuration of httpd: LoadModule python_module $(httpd_libexec)/mod_python.so"
+endif
+
+# For people.
+config:
+	@echo "mod_python  $(version)"
+	@echo "httpd       $(call ask_apxs,HTTPD_VERSION), headers in $(httpd_include), modules in $(httpd_libexec)"
+	@echo "python      $(py_version) ($(python)), headers in $(py_include), library $(py_library) in $(py_libdir)"
+	@echo "package     $(PLATLIB)/mod_python"
+	@echo "compiler    $(CC) $(subst ",,$(all_cflags)) $(LDFLAGS)"
+
+compdb:
+	@$(python) scripts/compdb.py compile_commands.json "$(CC) $(subst ",\",$(all_cflags)) $(includes) -isystem $(py_include)" $(sources) $(wildcard tests/unit/*.c)
+
+format:
+	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] tests/unit/*.[ch])
 
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean FORCE
+.PHONY: all install check lint unit programs integration asan tsan bench config compdb format clean FORCE

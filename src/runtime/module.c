@@ -139,6 +139,8 @@ traverse_module(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->server_return);
     Py_VISIT(state->expired_error);
     Py_VISIT(state->cleanups);
+    Py_VISIT(state->original_path);
+    Py_VISIT(state->paths);
     return state->importer && exports->traverse
                ? exports->traverse(state, visit, arg)
                : 0;
@@ -154,6 +156,8 @@ clear_module(PyObject *module)
     Py_CLEAR(state->server_return);
     Py_CLEAR(state->expired_error);
     Py_CLEAR(state->cleanups);
+    Py_CLEAR(state->original_path);
+    Py_CLEAR(state->paths);
 #define X(name) Py_CLEAR(state->names.name);
     MP_NAMES(X)
 #undef X

@@ -47,6 +47,8 @@ struct mp_state_t {
     PyObject *server_return;    /* exception SERVER_RETURN */
     PyObject *expired_error;    /* exception ExpiredError(RuntimeError) */
     struct mp_importer_t *importer; /* importer/api.h; NULL before start */
+    PyObject *original_path;    /* sys.path before any PythonPath, or NULL */
+    PyObject *paths;            /* dict: text of a PythonPath -> its list */
     PyObject *cleanups;         /* list of (callable, data): child exit */
     struct {
 #define X(name) PyObject *name;

@@ -19,6 +19,7 @@ typedef struct {
     mp_interp_t *interp;    /* attached to, or NULL */
     void *pin;
     mp_log_place_t place;
+    volatile int is_attached; /* or about to be: seen by signal handlers */
 } mp_thread_t;
 
 __thread char mp_thread_token __attribute__((tls_model("initial-exec")));
@@ -96,10 +97,13 @@ find_state(mp_interp_t *interp)
 int
 mp_thread_enter(mp_thread_scope_t *outer, mp_interp_t *interp, void *pin)
 {
-    PyThreadState *tstate = find_state(interp);
+    /* A prefork child ends in a signal handler, which may interrupt Python in
+     * the middle of anything: then there is no going in. */
+    PyThreadState *tstate = self.is_attached ? NULL : find_state(interp);
     if (!tstate) {
         return -1;
     }
+    self.is_attached = 1;
     outer->interp = self.interp;
     outer->pin = self.pin;
     PyEval_RestoreThread(tstate);
@@ -114,18 +118,22 @@ mp_thread_leave(const mp_thread_scope_t *outer)
     self.interp = outer->interp;
     self.pin = outer->pin;
     PyEval_SaveThread();
+    self.is_attached = 0;
 }
 
 mp_thread_suspended_t
 mp_thread_suspend(void)
 {
-    return PyEval_SaveThread();
+    PyThreadState *held = PyEval_SaveThread();
+    self.is_attached = 0;
+    return held;
 }
 
 void
 mp_thread_resume(mp_thread_suspended_t held)
 {
     int saved = errno;
+    self.is_attached = 1;
     PyEval_RestoreThread(held);
     errno = saved;
 }

@@ -1,0 +1,111 @@
+/* mod_python.c - wires the layers: the module record that httpd loads, and
+ * the table of everything that _apache is made of. */
+#include "runtime/python.h"
+
+#include "hooks/connections.h"
+#include "hooks/lifecycle.h"
+#include "hooks/phases.h"
+#include "importer/api.h"
+#include "importer/finder.h"
+#include "importer/generation.h"
+#include "importer/import_hook.h"
+#include "importer/importer.h"
+#include "importer/instance.h"
+#include "importer/portal.h"
+#include "objects/connection.h"
+#include "objects/constants.h"
+#include "objects/finfo.h"
+#include "objects/functions.h"
+#include "objects/hlist.h"
+#include "objects/request.h"
+#include "objects/server_info.h"
+#include "objects/table.h"
+#include "runtime/interp.h"
+#include "runtime/module.h"
+#include "runtime/package.h"
+#include "runtime/stream.h"
+#include "server/config.h"
+
+#include <http_config.h>
+
+static const mp_type_row_t types[] = {
+    {MP_TYPE_STREAM, &mp_stream_spec, NULL, NULL},
+    {MP_TYPE_TABLE, &mp_table_spec, NULL, "table"},
+    {MP_TYPE_TABLE_ITERATOR, &mp_table_iterator_spec, NULL, NULL},
+    {MP_TYPE_FINFO, &mp_finfo_spec, NULL, "mp_finfo"},
+    {MP_TYPE_HLIST, &mp_hlist_spec, NULL, "mp_hlist"},
+    {MP_TYPE_SERVER, &mp_server_spec, NULL, "mp_server"},
+    {MP_TYPE_CONNECTION, &mp_connection_spec, NULL, "mp_conn"},
+    {MP_TYPE_REQUEST, &mp_request_spec, NULL, "mp_request"},
+    {MP_TYPE_INSTANCE, &mp_instance_spec, NULL, NULL},
+    {MP_TYPE_GENERATION, &mp_generation_spec, NULL, NULL},
+    {MP_TYPE_PORTAL, &mp_portal_spec, &PyModule_Type, NULL},
+    {MP_TYPE_IMPORT_HOOK, &mp_import_hook_spec, NULL, NULL},
+    {MP_TYPE_FINDER, &mp_finder_spec, NULL, NULL},
+    {0, NULL, NULL, NULL}
+};
+
+static PyMethodDef *const functions[] = {
+    mp_functions,
+    mp_stream_functions,
+    mp_importer_functions,
+    NULL
+};
+
+static int (*const add[])(mp_state_t *) = {
+    mp_constants_add,
+    NULL
+};
+
+/* apache.init(name, main_server) */
+static int
+start_package(mp_state_t *state)
+{
+    PyObject *server = mp_server_wrap(state, state->interp->server);
+    int failed = server ? mp_package_start(state, server) : -1;
+    Py_XDECREF(server);
+    return failed;
+}
+
+static int (*const start[])(mp_state_t *) = {
+    mp_stream_install,
+    mp_importer_start,
+    start_package,
+    NULL
+};
+
+static void (*const stop[])(mp_state_t *) = {
+    mp_functions_run_cleanups,
+    NULL
+};
+
+static const mp_exports_t exports = {
+    .types = types,
+    .functions = functions,
+    .add = add,
+    .start = start,
+    .stop = stop,
+    .traverse = mp_importer_traverse,
+};
+
+static void
+register_hooks(apr_pool_t *pool)
+{
+    mp_module_set_exports(&exports);
+    mp_lifecycle_register(pool);
+    mp_phases_register(pool);
+    mp_connections_register(pool);
+}
+
+/* The one exported symbol. Not AP_DECLARE_MODULE: that leaves the visibility
+ * to the compiler's flags, and defines what server/log.h has declared. */
+__attribute__((visibility("default"))) module python_module = {
+    STANDARD20_MODULE_STUFF,
+    mp_config_create_dir,
+    mp_config_merge_dir,
+    mp_config_create_server,
+    mp_config_merge_server,
+    mp_config_commands,
+    register_hooks,
+    0
+};

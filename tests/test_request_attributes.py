@@ -125,7 +125,9 @@ def test_languages_are_a_tuple(site):
 
 
 def test_the_capsule_has_no_name(site):
-    assert "capsule object NULL" in value(site, "return repr(req._request_rec)")
+    assert "capsule object NULL" in value(site, """
+        return repr(req._request_rec)
+        """)
 
 
 def test_objects_of_a_plain_request(site):
@@ -211,7 +213,8 @@ def test_user_is_latin_1_both_ways(site):
         password = req.get_basic_auth_pw()
         first = req.user
         req.user = "\\xe9\\xff"
-        return password, first, req.user, outcome(setattr, req, "user", "\\u20ac")
+        return (password, first, req.user,
+                outcome(setattr, req, "user", "\\u20ac"))
         """, more="AuthType Basic\nAuthName there\n", headers={
             "Authorization": "Basic " + base64.b64encode(
                 b"us\xe9r:p\xe4ss").decode()})

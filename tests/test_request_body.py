@@ -244,7 +244,8 @@ def test_a_timeout_raises_oserror(own_server):
     serve(server.site, "return req.read(3), outcome(req.read)")
     with socket.create_connection(("127.0.0.1", server.port)) as stream:
         stream.settimeout(20)
-        stream.sendall(b"POST /site/ HTTP/1.0\r\nContent-Length: 9\r\n\r\nabcd")
+        stream.sendall(b"POST /site/ HTTP/1.0\r\n"
+                       b"Content-Length: 9\r\n\r\nabcd")
         answer = b"".join(iter(lambda: stream.recv(65536), b""))
     assert answer.endswith(
         repr((b"abc", "OSError: Client read error (Timeout?)")).encode())

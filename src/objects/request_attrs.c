@@ -263,7 +263,10 @@ get_allowed_methods(PyObject *self, void *closure)
     int failed = 0;
     for (int i = 0; !failed && allowed && i < M_INVALID; i++) {
         if (allowed->method_mask & (AP_METHOD_BIT << i)) {
-            failed = append_name(names, ap_method_name_of(pool, i));
+            /* HEAD has the number of GET and may be found first */
+            failed = append_name(names, i == M_GET
+                                            ? "GET"
+                                            : ap_method_name_of(pool, i));
         }
     }
     const apr_array_header_t *others = allowed ? allowed->method_list : NULL;

@@ -141,6 +141,10 @@ GracefulShutdownTimeout 20
     AddType text/html .html
     AddType text/plain .txt
 </IfModule>
+<IfModule mod_dir.c>
+    # Its search for index.html would run handlers in sub-requests.
+    DirectoryIndex disabled
+</IfModule>
 DocumentRoot {root}/htdocs
 <Directory />
     AllowOverride None

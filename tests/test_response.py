@@ -465,11 +465,11 @@ def test_handlers_are_added_to_later_phases(site):
 
         def other(req):
             req.seen.append("text " + req.phase)
-            return apache.OK
+            return apache.DECLINED
 
         def note(req):
             req.seen.append("callable " + req.phase)
-            return apache.OK
+            return apache.DECLINED
 
         def answer(req):
             req.write(repr(req.seen))

@@ -1,0 +1,7 @@
+"""Imported by hello.py."""
+
+from words import HELLO
+
+
+def greet(name):
+    return f"{HELLO}, {name}!"

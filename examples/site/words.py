@@ -1,0 +1,3 @@
+"""Imported by greeting.py."""
+
+HELLO = "¡Hola"

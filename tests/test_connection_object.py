@@ -159,6 +159,25 @@ def test_a_connection_is_refused_to_another_thread(site):
         """) == ["RuntimeError"]
 
 
+def test_ended_connections_leave_nothing_behind(own_server):
+    server = own_server(children=1)
+    serve(server.site, """
+        import sys
+        conn = req.connection
+        conn.notes["a"] = conn.client_ip
+        gc.collect()
+        return sys.getallocatedblocks()
+        """)
+
+    def blocks(count):
+        return min(int(server.site.get().text) for _ in range(count))
+
+    blocks(50)
+    before = blocks(20)
+    blocks(200)
+    assert blocks(20) - before < 50
+
+
 # connection handlers
 
 @pytest.fixture

@@ -295,3 +295,21 @@ def test_wrong_cleanups_are_refused(site):
                 kind(_apache.register_cleanup, req.interpreter, 5, len),
                 kind(server.register_cleanup))
         """) == ("ValueError",) * 6 + ("TypeError",)
+
+
+def test_functions_work_in_threads_that_programs_start(site):
+    assert value(site, """
+        server, seen = req.server, []
+        def work():
+            seen.append(apache.table({"a": "b"}) == {"a": "b"})
+            seen.append(apache.stat("/", apache.APR_FINFO_TYPE).filetype)
+            seen.append(server.get_options().get("spam"))
+            seen.append(bool(apache.config_tree()))
+            apache.log_error("from a thread", apache.APLOG_INFO)
+            server.log_error("from a thread", apache.APLOG_INFO)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        return seen
+        """) == [True, 2, None, True]
+    site.log.expect("^from a thread$", level="info", count=2)

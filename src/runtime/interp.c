@@ -128,7 +128,6 @@ set_home(PyConfig *config, apr_pool_t *pool, const char *home)
 static PyStatus
 configure(PyConfig *config, apr_pool_t *pool, const char *home, int optimize)
 {
-    const char *path = getenv("PYTHONPATH");
     if (!home) {
         home = getenv("PYTHONHOME");
     }
@@ -140,21 +139,25 @@ configure(PyConfig *config, apr_pool_t *pool, const char *home, int optimize)
     wchar_t *argv[] = {L"mod_python"};
     PyStatus status = PyConfig_SetWideStringList(config, &config->argv, 1,
                                                  argv);
-    if (!PyStatus_Exception(status) && path) {
-        status = PyConfig_SetBytesString(config, &config->pythonpath_env,
-                                         path);
-    }
     if (!PyStatus_Exception(status) && home) {
         status = set_home(config, pool, home);
     }
-#ifdef MP_PYTHON
-    /* Never the first python3 of whatever PATH httpd was started with. */
-    if (!PyStatus_Exception(status) && !config->executable && !home) {
+    else if (!PyStatus_Exception(status)) {
+        /* Never the first python3 of whatever PATH httpd was started with. */
         status = PyConfig_SetBytesString(config, &config->executable,
                                          MP_PYTHON);
     }
-#endif
     return status;
+}
+
+/* Text is UTF-8 whatever locale httpd was started with. */
+static PyStatus
+preconfigure(void)
+{
+    PyPreConfig config;
+    PyPreConfig_InitIsolatedConfig(&config);
+    config.utf8_mode = 1;
+    return Py_PreInitialize(&config);
 }
 
 static int
@@ -162,7 +165,11 @@ start_python(apr_pool_t *pool, server_rec *server, const char *home,
              int optimize)
 {
     PyConfig config;
-    PyStatus status = configure(&config, pool, home, optimize);
+    memset(&config, 0, sizeof(config));
+    PyStatus status = preconfigure();
+    if (!PyStatus_Exception(status)) {
+        status = configure(&config, pool, home, optimize);
+    }
     if (!PyStatus_Exception(status)) {
         status = Py_InitializeFromConfig(&config);
     }
@@ -179,13 +186,35 @@ start_python(apr_pool_t *pool, server_rec *server, const char *home,
 
 /* ---- one interpreter --------------------------------------------------- */
 
+/* The directories of PYTHONPATH go before Python's own. An isolated
+ * configuration does not look at it, so it is done here, in every
+ * interpreter. [attached] */
+static int
+add_python_path(void)
+{
+    const char *dir = getenv("PYTHONPATH");
+    PyObject *path = PySys_GetObject("path");
+    for (Py_ssize_t place = 0; dir && *dir; place++) {
+        size_t length = strcspn(dir, ":");
+        PyObject *text = PyUnicode_DecodeFSDefaultAndSize(dir,
+                                                          (Py_ssize_t)length);
+        int failed = text && path ? PyList_Insert(path, place, text) : -1;
+        Py_XDECREF(text);
+        if (failed) {
+            return -1;
+        }
+        dir += length + (dir[length] == ':');
+    }
+    return 0;
+}
+
 /* Import _apache into the interpreter this thread is attached to and let the
  * upper layers start. */
 static int
 furnish(mp_interp_t *interp)
 {
     interp->module = PyImport_ImportModule("_apache");
-    if (!interp->module) {
+    if (!interp->module || add_python_path() < 0) {
         return -1;
     }
     interp->state = mp_state_of_module(interp->module);

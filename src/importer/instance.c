@@ -13,46 +13,60 @@ const char *const mp_edge_names[MP_EDGE_COUNT] = {
 
 /* ---- making one -------------------------------------------------------- */
 
+/* Call module.function(*args, **keywords); takes over args and keywords, which
+ * may be NULL after an exception. */
+static PyObject *
+call_in(const char *module, const char *function, PyObject *args,
+        PyObject *keywords)
+{
+    PyObject *result = NULL;
+    PyObject *imported = PyImport_ImportModule(module);
+    PyObject *callable = imported
+        ? PyObject_GetAttrString(imported, function) : NULL;
+    if (callable && args && keywords) {
+        result = PyObject_Call(callable, args, keywords);
+    }
+    Py_XDECREF(callable);
+    Py_XDECREF(imported);
+    Py_XDECREF(keywords);
+    Py_XDECREF(args);
+    return result;
+}
+
+/* A bare spec for a namespace package. */
+static PyObject *
+make_namespace_spec(const mp_instance_t *instance, PyObject *dirs)
+{
+    PyObject *spec = call_in("importlib.machinery", "ModuleSpec",
+                             Py_BuildValue("(OO)", instance->name, Py_None),
+                             Py_BuildValue("{sO}", "is_package", Py_True));
+    if (spec && PyObject_SetAttrString(spec, "submodule_search_locations",
+                                       dirs) < 0) {
+        Py_CLEAR(spec);
+    }
+    return spec;
+}
+
 /* importlib.util.spec_from_file_location() with the standard loader, so that
- * inspect, linecache and pkgutil find what they know; a bare spec for a
- * namespace package. */
+ * inspect, linecache and pkgutil find what they know. */
 static PyObject *
 make_spec(const mp_instance_t *instance, PyObject *dirs)
 {
-    PyObject *spec = NULL, *loader = NULL;
-    PyObject *machinery = PyImport_ImportModule("importlib.machinery");
-    PyObject *util = PyImport_ImportModule("importlib.util");
-    if (!machinery || !util) {
-        goto done;
-    }
     if (instance->file == Py_None) {
-        spec = PyObject_CallMethod(machinery, "ModuleSpec", "OOOO",
-                                   instance->name, Py_None, Py_None, Py_True);
-        if (spec && PyObject_SetAttrString(spec, "submodule_search_locations",
-                                           dirs) < 0) {
-            Py_CLEAR(spec);
-        }
-        goto done;
+        return make_namespace_spec(instance, dirs);
     }
-    loader = PyObject_CallMethod(machinery, "SourceFileLoader", "OO",
-                                 instance->name, instance->file);
-    PyObject *make = loader ? PyObject_GetAttrString(
-                                  util, "spec_from_file_location") : NULL;
-    PyObject *args = make ? Py_BuildValue("(OO)", instance->name,
-                                          instance->file) : NULL;
-    PyObject *keywords = args ? Py_BuildValue(
-        "{sOsO}", "loader", loader, "submodule_search_locations",
-        dirs ? dirs : Py_None) : NULL;
-    if (keywords) {
-        spec = PyObject_Call(make, args, keywords);
+    PyObject *loader = call_in(
+        "importlib.machinery", "SourceFileLoader",
+        Py_BuildValue("(OO)", instance->name, instance->file), PyDict_New());
+    if (!loader) {
+        return NULL;
     }
-    Py_XDECREF(keywords);
-    Py_XDECREF(args);
-    Py_XDECREF(make);
-done:
-    Py_XDECREF(loader);
-    Py_XDECREF(util);
-    Py_XDECREF(machinery);
+    PyObject *spec = call_in(
+        "importlib.util", "spec_from_file_location",
+        Py_BuildValue("(OO)", instance->name, instance->file),
+        Py_BuildValue("{sOsO}", "loader", loader,
+                      "submodule_search_locations", dirs ? dirs : Py_None));
+    Py_DECREF(loader);
     return spec;
 }
 
@@ -193,6 +207,7 @@ instance_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(instance->absent);
     Py_VISIT(instance->search);
     Py_VISIT(instance->parent);
+    Py_VISIT(instance->links);
     return 0;
 }
 
@@ -220,6 +235,7 @@ instance_dealloc(PyObject *self)
     Py_CLEAR(instance->name);
     Py_CLEAR(instance->file);
     Py_CLEAR(instance->parent);
+    Py_CLEAR(instance->links);
     type->tp_free(self);
     Py_DECREF(type);
 }

@@ -37,6 +37,8 @@ typedef struct {
     PyObject *search;     /* tuple of str: directories after its own root:
                              of the handler, of the configuration */
     PyObject *parent;     /* str: name of its package, or None */
+    PyObject *links;      /* list of str: what the file, a symbolic link, leads
+                             to, step by step; NULL: it is none */
     mp_source_id_t source;
     long serial;          /* order of beginnings */
     long loads;           /* how often this module was executed so far */

@@ -261,6 +261,14 @@ has_stamp_of(mp_importer_t *importer, mp_instance_t *instance)
            && mp_source_same_stamp(&stamp, &instance->source.stamp);
 }
 
+/* Could the bytes at this path be others? */
+static int
+is_path_suspect(refresh_t *refresh, PyObject *path)
+{
+    int named = PySet_Contains(refresh->changed, path);
+    return named ? named : is_moved(refresh, path);
+}
+
 /* Could the file of this instance be another than the one executed? */
 static int
 is_suspect(refresh_t *refresh, mp_instance_t *instance)
@@ -269,17 +277,22 @@ is_suspect(refresh_t *refresh, mp_instance_t *instance)
     if (instance->file == Py_None) {
         return 0;
     }
-    int named = PySet_Contains(refresh->changed, instance->file);
-    if (named) {
-        return named;
+    int suspect = is_path_suspect(refresh, instance->file);
+    Py_ssize_t links = instance->links && instance->links != Py_None
+                           ? PyList_GET_SIZE(instance->links) : 0;
+    for (Py_ssize_t i = 0; !suspect && i < links; i++) {
+        suspect = is_path_suspect(refresh,
+                                  PyList_GET_ITEM(instance->links, i));
     }
-    if (is_moved(refresh, instance->file)
-        || (importer->has_polled
-            && is_in_polled(importer, instance->file) == 1)) {
-        int same = has_stamp_of(importer, instance);
-        return same < 0 ? -1 : !same;
+    if (!suspect && importer->has_polled
+        && is_in_polled(importer, instance->file) == 1) {
+        suspect = 1;
     }
-    return 0;
+    if (suspect != 1 || PySet_Contains(refresh->changed, instance->file)) {
+        return suspect;
+    }
+    int same = has_stamp_of(importer, instance);
+    return same < 0 ? -1 : !same;
 }
 
 /* Read the file and compare. Marks the instance when its content differs or
@@ -979,6 +992,23 @@ refresh_locked(mp_importer_t *importer)
     return failed;
 }
 
+/* The exception in flight says which module could not be waited for. */
+static void
+report_wait(mp_importer_t *importer, server_rec *server)
+{
+    PyObject *exc = PyErr_GetRaisedException();
+    PyObject *text = PyObject_Str(exc);
+    const char *line = text ? PyUnicode_AsUTF8(text) : NULL;
+    mp_thread_suspended_t held = mp_thread_suspend();
+    mp_log(MP_LOG_SERVER(server), APLOG_WARNING, 0, "MPY0203",
+           "reload not finished, the old version goes on: %s",
+           line ? line : "a module body does not end");
+    mp_thread_resume(held);
+    PyErr_Clear(); /* the line is all there is to tell */
+    Py_XDECREF(text);
+    Py_XDECREF(exc);
+}
+
 void
 mp_refresh_run(mp_importer_t *importer)
 {
@@ -987,8 +1017,7 @@ mp_refresh_run(mp_importer_t *importer)
         return; /* a module body asks, in the middle of one */
     }
     if (mp_stage_lock(importer) < 0) {
-        mp_error_log(importer->state, MP_LOG_SERVER(server), "MPY0203",
-                     "the old version goes on");
+        report_wait(importer, server);
         return;
     }
     if (refresh_locked(importer) < 0) {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 void
 mp_location_clear(mp_location_t *location)
@@ -462,6 +463,68 @@ mp_search_file(mp_importer_t *importer, PyObject *path,
     free(place.dir);
     free(name);
     return result;
+}
+
+/* ---- links ------------------------------------------------------------- */
+
+#define MOST_LINKS 16
+
+/* Where a link leads, in the spelling of the link: malloc'd; NULL: no link. */
+static char *
+follow_link(const char *path)
+{
+    char target[4096];
+    ssize_t length = readlink(path, target, sizeof(target) - 1);
+    if (length <= 0) {
+        return NULL;
+    }
+    target[length] = '\0';
+    if (target[0] == '/') {
+        return strdup(target);
+    }
+    size_t dir = (size_t)(strrchr(path, '/') - path) + 1;
+    char *joined = malloc(dir + (size_t)length + 1);
+    if (joined) {
+        memcpy(joined, path, dir);
+        strcpy(joined + dir, target);
+    }
+    return joined;
+}
+
+PyObject *
+mp_search_links(mp_importer_t *importer, PyObject *path)
+{
+    char *steps[MOST_LINKS] = {NULL};
+    int count = 0;
+    char *at = mp_source_path(path);
+    if (!at) {
+        return NULL;
+    }
+    mp_thread_suspended_t held = mp_thread_suspend();
+    for (char *next = follow_link(at); next; next = follow_link(next)) {
+        char *slash = strrchr(next, '/');
+        steps[count++] = next;
+        if (importer->view && slash && slash != next) {
+            *slash = '\0';
+            mp_watch_add(importer->view, next, NULL);
+            *slash = '/';
+        }
+        if (count == MOST_LINKS) {
+            break;
+        }
+    }
+    mp_thread_resume(held);
+    PyObject *list = count ? PyList_New(0) : Py_NewRef(Py_None);
+    for (int i = 0; i < count; i++) {
+        PyObject *step = list ? PyUnicode_DecodeFSDefault(steps[i]) : NULL;
+        if (list && (!step || PyList_Append(list, step) < 0)) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(step);
+        free(steps[i]);
+    }
+    free(at);
+    return list;
 }
 
 /* ---- lists of directories ---------------------------------------------- */

@@ -36,6 +36,11 @@ int mp_search_package(mp_importer_t *importer, mp_instance_t *parent,
 int mp_search_file(mp_importer_t *importer, PyObject *path,
                    mp_location_t *location);
 
+/* The paths that a symbolic link leads to, step by step, each in the spelling
+ * of the link, their directories watched. New list; None when path is no
+ * link. */
+PyObject *mp_search_links(mp_importer_t *importer, PyObject *path);
+
 /* The directories in which hot code of `instance` looks for an absolute name:
  * its root, its __mp_path__, its search. New list. */
 PyObject *mp_search_list(mp_importer_t *importer, mp_instance_t *instance);

@@ -281,6 +281,11 @@ run_body(mp_importer_t *importer, mp_generation_t *generation,
     if (instance->file == Py_None) {
         return 0;
     }
+    PyObject *links = mp_search_links(importer, instance->file);
+    if (!links) {
+        return -1;
+    }
+    instance->links = links;
     PyObject *bytes = mp_stage_read(importer, instance->file,
                                     &instance->source);
     PyObject *code = bytes ? compile_source(bytes, instance->file) : NULL;
@@ -523,7 +528,9 @@ execute(mp_importer_t *importer, mp_generation_t *generation,
         Py_DECREF(instance);
         return NULL;
     }
-    log_import(importer, instance);
+    if (instance->file != Py_None) {
+        log_import(importer, instance);
+    }
     Py_DECREF(instance); /* the table keeps it */
     return instance;
 }

@@ -138,6 +138,8 @@ def test_a_client_that_is_gone_raises_oserror(site, call, what):
 
 def test_writing_does_not_stop_other_threads(site):
     """While one client does not read, Python goes on."""
+    if site.server.config.mpm == "prefork":
+        pytest.skip("a child of prefork has one thread")
     serve(site, """
         if req.args:
             req.write(bytes(20_000_000))
@@ -720,6 +722,35 @@ def test_wrong_messages_are_refused(site):
         return [kind(req.log_error, *wrong) for wrong in (
             (5,), ("a\\0b",), ("a", "b"), (), ("a", 1.5), ("a", 1, 2))]
         """) == ["TypeError", "ValueError"] + ["TypeError"] * 4
+
+
+# life
+
+def test_requests_leave_nothing_behind(own_server):
+    """D17."""
+    server = own_server(children=1)
+    serve(server.site, """
+        import sys
+        req.cycle = req, req.headers_in, req.connection, req.server
+        req.register_cleanup(lambda data: None, [1, 2, 3])
+        req.add_handler("PythonLogHandler", lambda req: apache.OK)
+        req.read(), req.readlines(), req.get_options(), req.get_config()
+        req.allow_methods(["GET", "X"])
+        req.user, req.args = "me", None
+        req.sendfile(__file__, 0, 1)
+        gc.collect()
+        req.write(" %d" % sys.getallocatedblocks())
+        """)
+
+    def blocks(requests):
+        with server.connect() as connection:
+            for _ in range(requests):
+                answer = connection.request(
+                    server.site.url(), method="POST", body=b"a\nb\n")
+        return int(answer.text.split()[-1])
+
+    before = blocks(200)
+    assert blocks(1500) - before < 150
 
 
 # CGI variables

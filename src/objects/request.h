@@ -36,6 +36,12 @@ PyObject *mp_request_wrap(mp_state_t *state, mp_request_t *request);
 void mp_request_run_cleanups(mp_state_t *state, mp_request_t *request,
                              mp_holding_t *holding);
 
+/* Has the end of the response gone out, sent for r itself (httpd's own error
+ * page for a body it refused) or for a request that r was redirected to? Then
+ * no result of a handler may make httpd send another page: it would become
+ * the beginning of the next response of the connection. DONE is safe. */
+int mp_request_is_answered(const request_rec *r);
+
 /* One line of the body, at most limit bytes (-1: any), or b"" at its end;
  * iteration uses it. New bytes; NULL with an exception. */
 PyObject *mp_request_read_line(mp_request_object_t *self, Py_ssize_t limit);

@@ -406,6 +406,15 @@ mp_request_discard_request_body(PyObject *self, PyObject *unused)
 
 /* ---- writing ---- */
 
+int
+mp_request_is_answered(const request_rec *r)
+{
+    while (r && !r->eos_sent) {
+        r = r->next;
+    }
+    return r != NULL;
+}
+
 /* The io of a request that can be written to; *r is set. NULL with an
  * exception. */
 static io_t *
@@ -422,13 +431,11 @@ open_response(mp_request_object_t *self, request_rec **r)
                         "request: use filter.write()");
         return NULL;
     }
-    for (const request_rec *next = *r; next; next = next->next) {
-        if (next->eos_sent) { /* more would corrupt the next response */
-            PyErr_SetString(PyExc_RuntimeError,
-                            "the response is complete: httpd has sent an "
-                            "error page, or req.internal_redirect() a page");
-            return NULL;
-        }
+    if (mp_request_is_answered(*r)) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "the response is complete: httpd has sent an error "
+                        "page, or req.internal_redirect() a page");
+        return NULL;
     }
     return io;
 }

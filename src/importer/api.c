@@ -80,6 +80,7 @@ mp_importer_start(mp_state_t *state)
     const mp_server_config_t *config = mp_config_of_server(
         state->interp->server);
     importer->state = state;
+    importer->make_hook = mp_import_hook_create;
     importer->timeout_ms = 1000 * (config->reload_timeout > 0
                                        ? config->reload_timeout
                                        : MP_RELOAD_TIMEOUT_DEFAULT);

@@ -21,6 +21,9 @@ struct mp_importer_t {
     mp_state_t *state;
     PyObject *current;   /* the committed generation (generation.h) */
     mp_root_t *roots;    /* all, in the order of their making; only grows */
+    /* Makes the __import__ of a root (import_hook.h), which knows roots and
+     * not the other way round. New reference. */
+    PyObject *(*make_hook)(mp_importer_t *importer, mp_root_t *root);
     long serial;         /* counts instances; a later one began later */
     int is_frozen;       /* apache.freeze_modules(): never looks again */
 

@@ -7,7 +7,8 @@
 
 #include "importer/refresh.h"
 
-#include "core/depgraph.h"
+#include "importer/changes.h"
+#include "importer/reach.h"
 #include "importer/root.h"
 #include "importer/stage.h"
 #include "runtime/error.h"
@@ -17,126 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- events ------------------------------------------------------------ */
-
-/* What the watch reports while detached, kept until we are attached. */
+/* One refresh; on the stack of the thread that runs it. */
 typedef struct {
-    mp_change_t change;
-    char *dir, *name;
-} event_t;
-
-typedef struct {
-    event_t *rows;
-    size_t count, room;
-    int lost; /* out of memory: look at everything */
-} events_t;
-
-static void
-keep_event(void *baton, mp_change_t change, const char *dir, const char *name)
-{
-    events_t *events = baton;
-    if (events->count == events->room) {
-        size_t room = events->room ? events->room * 2 : 16;
-        event_t *rows = realloc(events->rows, room * sizeof(*rows));
-        if (!rows) {
-            events->lost = 1;
-            return;
-        }
-        events->rows = rows;
-        events->room = room;
-    }
-    event_t *event = &events->rows[events->count];
-    event->change = change;
-    event->dir = dir ? strdup(dir) : NULL;
-    event->name = name ? strdup(name) : NULL;
-    if ((dir && !event->dir) || (name && !event->name)) {
-        events->lost = 1;
-    }
-    events->count++;
-}
-
-static void
-free_events(events_t *events)
-{
-    for (size_t i = 0; i < events->count; i++) {
-        free(events->rows[i].dir);
-        free(events->rows[i].name);
-    }
-    free(events->rows);
-}
-
-/* dir/name, and without ".py": the first is a file, the second what searches
- * look for. */
-static int
-note_entry(mp_importer_t *importer, const event_t *event)
-{
-    int failed = -1;
-    PyObject *stem = NULL;
-    PyObject *dir = PyUnicode_DecodeFSDefault(event->dir);
-    PyObject *name = PyUnicode_DecodeFSDefault(event->name);
-    PyObject *path = dir && name ? PyUnicode_FromFormat("%U/%U", dir, name)
-                                 : NULL;
-    if (!path) {
-        goto done;
-    }
-    if (importer->reading && PySet_Contains(importer->reading, path) == 1) {
-        importer->is_disturbed = 1;
-    }
-    if (event->change == MP_CHANGE_WRITING) {
-        failed = PySet_Add(importer->writing, path);
-        goto done;
-    }
-    Py_ssize_t length = PyUnicode_GET_LENGTH(path);
-    size_t name_length = strlen(event->name);
-    int is_python = name_length > 3
-                    && !strcmp(event->name + name_length - 3, ".py");
-    stem = is_python ? PyUnicode_Substring(path, 0, length - 3)
-                     : Py_NewRef(path);
-    failed = !stem || PySet_Discard(importer->writing, path) < 0
-             || PySet_Add(importer->changed, path) < 0
-             || PySet_Add(importer->changed, stem) < 0;
-done:
-    Py_XDECREF(stem);
-    Py_XDECREF(path);
-    Py_XDECREF(name);
-    Py_XDECREF(dir);
-    return failed ? -1 : 0;
-}
-
-static int
-note_tree(mp_importer_t *importer, const char *dir)
-{
-    PyObject *tree = dir ? PyUnicode_DecodeFSDefault(dir)
-                         : Py_NewRef(Py_None);
-    int failed = tree ? PyList_Append(importer->moved, tree) : -1;
-    Py_XDECREF(tree);
-    importer->is_disturbed = 1;
-    return failed;
-}
-
-uint64_t
-mp_refresh_collect(mp_importer_t *importer, int *failed)
-{
-    events_t events = {0};
-    *failed = 0;
-    if (!importer->view) {
-        return 0;
-    }
-    mp_thread_suspended_t held = mp_thread_suspend();
-    uint64_t position = mp_watch_collect(importer->view, keep_event, &events);
-    mp_thread_resume(held);
-    for (size_t i = 0; i < events.count && !*failed; i++) {
-        const event_t *event = &events.rows[i];
-        *failed = event->change == MP_CHANGE_TREE
-                      ? note_tree(importer, event->dir)
-                      : note_entry(importer, event);
-    }
-    if (!*failed && events.lost) {
-        *failed = note_tree(importer, NULL);
-    }
-    free_events(&events);
-    return position;
-}
+    mp_reach_t reach;
+    mp_staging_t staging; /* borrows old, reasons and sources of reach */
+} refresh_t;
 
 int
 mp_refresh_is_due(mp_importer_t *importer)
@@ -147,359 +33,6 @@ mp_refresh_is_due(mp_importer_t *importer)
     return (importer->view && !mp_watch_is_quiet(importer->view))
            || importer->has_polled
            || (importer->has_pending && apr_time_now() >= importer->retry_at);
-}
-
-/* ---- directories without events ---------------------------------------- */
-
-/* Those whose own stamp differs count as moved: something appeared in them or
- * went away. */
-static int
-look_at_polled(mp_importer_t *importer)
-{
-    PyObject *dirs = PyDict_Keys(importer->polled);
-    int failed = dirs ? 0 : -1;
-    for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(dirs); i++) {
-        mp_stamp_t stamp = {0};
-        PyObject *dir = PyList_GET_ITEM(dirs, i);
-        char *path = mp_source_path(dir);
-        if (!path) {
-            failed = -1;
-            break;
-        }
-        mp_thread_suspended_t held = mp_thread_suspend();
-        mp_source_stamp(path, &stamp);
-        mp_thread_resume(held);
-        free(path);
-        PyObject *known = PyDict_GetItemWithError(importer->polled, dir);
-        int differs = PyBytes_GET_SIZE(known) != sizeof(stamp)
-                      || memcmp(PyBytes_AS_STRING(known), &stamp,
-                                sizeof(stamp));
-        if (differs) {
-            PyObject *now = PyBytes_FromStringAndSize((char *)&stamp,
-                                                      sizeof(stamp));
-            failed = !now
-                     || PyDict_SetItem(importer->polled, dir, now) < 0
-                     || PyList_Append(importer->moved, dir) < 0;
-            Py_XDECREF(now);
-        }
-    }
-    Py_XDECREF(dirs);
-    return failed ? -1 : 0;
-}
-
-static int
-is_in_polled(mp_importer_t *importer, PyObject *file)
-{
-    Py_ssize_t slash = PyUnicode_FindChar(file, '/', 0,
-                                          PyUnicode_GET_LENGTH(file), -1);
-    PyObject *dir = PyUnicode_Substring(file, 0, slash > 0 ? slash : 0);
-    int polled = dir ? PyDict_Contains(importer->polled, dir) : -1;
-    Py_XDECREF(dir);
-    return polled;
-}
-
-/* ---- which modules changed --------------------------------------------- */
-
-typedef struct {
-    mp_importer_t *importer;
-    mp_generation_t *base;
-    PyObject *changed;     /* set, list: what importer->changed and moved were */
-    PyObject *moved;
-    uint64_t position;     /* everything up to here is in them */
-    PyObject *instances;   /* list: the nodes of graph */
-    PyObject *numbers;     /* dict: name -> int: its node */
-    mp_depgraph_t *graph;
-    PyObject *reasons;     /* dict: name -> str */
-    mp_staging_t staging;
-    size_t reached;
-} refresh_t;
-
-/* Is path below one of the moved trees? */
-static int
-is_moved(refresh_t *refresh, PyObject *path)
-{
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(refresh->moved); i++) {
-        PyObject *tree = PyList_GET_ITEM(refresh->moved, i);
-        if (tree == Py_None) {
-            return 1;
-        }
-        Py_ssize_t length = PyUnicode_GET_LENGTH(tree);
-        int below = PyUnicode_Tailmatch(path, tree, 0,
-                                        PyUnicode_GET_LENGTH(path), -1) == 1;
-        if (below && (PyUnicode_GET_LENGTH(path) == length
-                      || PyUnicode_READ_CHAR(path, length) == '/'
-                      || (length == 1 && PyUnicode_READ_CHAR(tree, 0)
-                                             == '/'))) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static int
-set_reason(refresh_t *refresh, PyObject *name, const char *text)
-{
-    PyObject *reason = PyUnicode_FromString(text);
-    int failed = reason ? PyDict_SetItem(refresh->reasons, name, reason) : -1;
-    Py_XDECREF(reason);
-    return failed;
-}
-
-static int
-has_stamp_of(mp_importer_t *importer, mp_instance_t *instance)
-{
-    mp_stamp_t stamp;
-    char *path = mp_source_path(instance->file);
-    if (!path) {
-        return -1;
-    }
-    mp_thread_suspended_t held = mp_thread_suspend();
-    int error = mp_source_stamp(path, &stamp);
-    mp_thread_resume(held);
-    free(path);
-    return !error && !mp_source_is_racy(&instance->source)
-           && mp_source_same_stamp(&stamp, &instance->source.stamp);
-}
-
-/* Could the bytes at this path be others? */
-static int
-is_path_suspect(refresh_t *refresh, PyObject *path)
-{
-    int named = PySet_Contains(refresh->changed, path);
-    return named ? named : is_moved(refresh, path);
-}
-
-/* Could the file of this instance be another than the one executed? */
-static int
-is_suspect(refresh_t *refresh, mp_instance_t *instance)
-{
-    mp_importer_t *importer = refresh->importer;
-    if (instance->file == Py_None) {
-        return 0;
-    }
-    int suspect = is_path_suspect(refresh, instance->file);
-    Py_ssize_t links = instance->links && instance->links != Py_None
-                           ? PyList_GET_SIZE(instance->links) : 0;
-    for (Py_ssize_t i = 0; !suspect && i < links; i++) {
-        suspect = is_path_suspect(refresh,
-                                  PyList_GET_ITEM(instance->links, i));
-    }
-    if (!suspect && importer->has_polled
-        && is_in_polled(importer, instance->file) == 1) {
-        suspect = 1;
-    }
-    if (suspect != 1 || PySet_Contains(refresh->changed, instance->file)) {
-        return suspect;
-    }
-    int same = has_stamp_of(importer, instance);
-    return same < 0 ? -1 : !same;
-}
-
-/* Read the file and compare. Marks the instance when its content differs or
- * is gone; keeps the bytes for the stage. */
-static int
-compare_source(refresh_t *refresh, mp_instance_t *instance, size_t node)
-{
-    mp_importer_t *importer = refresh->importer;
-    mp_source_id_t id;
-    if (PySet_Add(importer->reading, instance->file) < 0) {
-        return -1;
-    }
-    PyObject *bytes = mp_source_read(instance->file, &id);
-    if (!bytes) {
-        if (!PyErr_ExceptionMatches(PyExc_OSError)) {
-            return -1;
-        }
-        PyErr_Clear(); /* gone, or unreadable: who needs it will say so */
-        mp_depgraph_mark(refresh->graph, node);
-        return set_reason(refresh, instance->name, "removed");
-    }
-    int failed = 0;
-    if (!memcmp(id.hash, instance->source.hash, sizeof(id.hash))) {
-        instance->source = id;
-    }
-    else {
-        mp_depgraph_mark(refresh->graph, node);
-        PyObject *row = Py_BuildValue("(Oy#)", bytes, (char *)&id,
-                                      (Py_ssize_t)sizeof(id));
-        failed = !row
-                 || PyDict_SetItem(refresh->staging.sources, instance->file,
-                                   row) < 0
-                 || set_reason(refresh, instance->name, "changed") < 0;
-        Py_XDECREF(row);
-    }
-    Py_DECREF(bytes);
-    return failed ? -1 : 0;
-}
-
-/* Did something appear or vanish where a search of this instance looked? */
-static int
-is_search_suspect(refresh_t *refresh, mp_instance_t *instance)
-{
-    if (PyList_GET_SIZE(refresh->moved) > 0) {
-        return 1;
-    }
-    PyObject *disjoint = PyObject_CallMethod(instance->probes, "isdisjoint",
-                                             "O", refresh->changed);
-    if (!disjoint) {
-        return -1;
-    }
-    int suspect = disjoint == Py_False;
-    Py_DECREF(disjoint);
-    return suspect;
-}
-
-static int
-mark_changed(refresh_t *refresh)
-{
-    mp_importer_t *importer = refresh->importer;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(refresh->instances); i++) {
-        mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(
-            refresh->instances, i);
-        int suspect = is_suspect(refresh, instance);
-        if (suspect < 0
-            || (suspect && compare_source(refresh, instance, i) < 0)) {
-            return -1;
-        }
-        suspect = is_search_suspect(refresh, instance);
-        if (suspect < 0) {
-            return -1;
-        }
-        if (suspect
-            && PyDict_Contains(refresh->reasons, instance->name) == 0) {
-            int same = mp_search_still_same(importer, instance);
-            if (same < 0) {
-                return -1;
-            }
-            if (!same) {
-                mp_depgraph_mark(refresh->graph, i);
-                if (set_reason(refresh, instance->name,
-                               "its imports lead elsewhere") < 0) {
-                    return -1;
-                }
-            }
-        }
-    }
-    return 0;
-}
-
-/* ---- the graph --------------------------------------------------------- */
-
-static int
-add_edges(refresh_t *refresh, mp_instance_t *instance, size_t node)
-{
-    PyObject *target, *unused;
-    Py_ssize_t position = 0;
-    while (PyDict_Next(instance->edges, &position, &target, &unused)) {
-        PyObject *number = PyDict_GetItemWithError(refresh->numbers, target);
-        if (number
-            && mp_depgraph_add_edge(refresh->graph, node,
-                                    PyLong_AsSize_t(number)) < 0) {
-            PyErr_NoMemory();
-        }
-        if (PyErr_Occurred()) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int
-make_graph(refresh_t *refresh)
-{
-    refresh->instances = PyDict_Values(refresh->base->table);
-    refresh->numbers = PyDict_New();
-    if (!refresh->instances || !refresh->numbers) {
-        return -1;
-    }
-    Py_ssize_t count = PyList_GET_SIZE(refresh->instances);
-    refresh->graph = mp_depgraph_create((size_t)count);
-    if (!refresh->graph) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(
-            refresh->instances, i);
-        PyObject *number = PyLong_FromSsize_t(i);
-        int failed = number ? PyDict_SetItem(refresh->numbers, instance->name,
-                                             number) : -1;
-        Py_XDECREF(number);
-        if (failed) {
-            return -1;
-        }
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (add_edges(refresh, (mp_instance_t *)PyList_GET_ITEM(
-                                   refresh->instances, i), (size_t)i) < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static mp_instance_t *
-node_instance(refresh_t *refresh, size_t node)
-{
-    return (mp_instance_t *)PyList_GET_ITEM(refresh->instances,
-                                            (Py_ssize_t)node);
-}
-
-/* Everything reached: into staging.old, with a reason for the log. */
-static int
-spread(refresh_t *refresh)
-{
-    refresh->reached = mp_depgraph_spread(refresh->graph);
-    if (refresh->reached == (size_t)-1) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (size_t i = 0; i < (size_t)PyList_GET_SIZE(refresh->instances); i++) {
-        mp_instance_t *instance = node_instance(refresh, i);
-        if (!mp_depgraph_is_reached(refresh->graph, i)) {
-            continue;
-        }
-        if (PyDict_SetItem(refresh->staging.old, instance->name,
-                           (PyObject *)instance) < 0) {
-            return -1;
-        }
-        size_t from = mp_depgraph_reached_from(refresh->graph, i);
-        if (from != i
-            && PyDict_Contains(refresh->reasons, instance->name) == 0) {
-            PyObject *reason = PyUnicode_FromFormat(
-                "depends on %U", node_instance(refresh, from)->name);
-            int failed = reason ? PyDict_SetItem(refresh->reasons,
-                                                 instance->name, reason) : -1;
-            Py_XDECREF(reason);
-            if (failed) {
-                return -1;
-            }
-        }
-    }
-    return 0;
-}
-
-/* Modules whose newest files did not load last time are tried again. */
-static int
-mark_pending(refresh_t *refresh)
-{
-    PyObject *name;
-    PyObject *iterator = PyObject_GetIter(refresh->importer->pending);
-    if (!iterator) {
-        return -1;
-    }
-    for (name = PyIter_Next(iterator); name; name = PyIter_Next(iterator)) {
-        PyObject *number = PyDict_GetItemWithError(refresh->numbers, name);
-        if (number) {
-            mp_depgraph_mark(refresh->graph, PyLong_AsSize_t(number));
-            if (PyDict_Contains(refresh->reasons, name) == 0) {
-                set_reason(refresh, name, "tried again");
-            }
-        }
-        Py_DECREF(name);
-    }
-    Py_DECREF(iterator);
-    return PyErr_Occurred() ? -1 : 0;
 }
 
 /* ---- executing a component --------------------------------------------- */
@@ -517,7 +50,7 @@ by_serial(const void *a, const void *b)
 static mp_instance_t **
 members_of(refresh_t *refresh, size_t component, size_t *count)
 {
-    size_t total = (size_t)PyList_GET_SIZE(refresh->instances);
+    size_t total = (size_t)PyList_GET_SIZE(refresh->reach.instances);
     mp_instance_t **members = malloc((total + 1) * sizeof(*members));
     *count = 0;
     if (!members) {
@@ -525,9 +58,9 @@ members_of(refresh_t *refresh, size_t component, size_t *count)
         return NULL;
     }
     for (size_t i = 0; i < total; i++) {
-        if (mp_depgraph_is_reached(refresh->graph, i)
-            && mp_depgraph_component(refresh->graph, i) == component) {
-            members[(*count)++] = node_instance(refresh, i);
+        if (mp_depgraph_is_reached(refresh->reach.graph, i)
+            && mp_depgraph_component(refresh->reach.graph, i) == component) {
+            members[(*count)++] = mp_reach_instance(&refresh->reach, i);
         }
     }
     qsort(members, *count, sizeof(*members), by_serial);
@@ -539,7 +72,7 @@ members_of(refresh_t *refresh, size_t component, size_t *count)
 static int
 reload(refresh_t *refresh, mp_instance_t *old)
 {
-    mp_importer_t *importer = refresh->importer;
+    mp_importer_t *importer = refresh->reach.importer;
     mp_location_t location = {0};
     int found = 0;
     if (old->file != Py_None) {
@@ -643,7 +176,7 @@ roll_back(refresh_t *refresh, mp_instance_t **members, size_t count,
                                    refresh->staging.old);
             PyDict_Clear(snapshot);
             failed = failed ? -1 : PyDict_Update(snapshot,
-                                                 refresh->base->table);
+                                                 refresh->reach.base->table);
             break;
         }
     }
@@ -654,7 +187,7 @@ roll_back(refresh_t *refresh, mp_instance_t **members, size_t count,
         return -1;
     }
     mp_thread_suspended_t held;
-    mp_importer_t *importer = refresh->importer;
+    mp_importer_t *importer = refresh->reach.importer;
     server_rec *server = importer->state->interp->server;
     PyErr_SetRaisedException(exc);
     mp_error_log(importer->state, MP_LOG_SERVER(server), "MPY0202",
@@ -688,7 +221,7 @@ run_component(refresh_t *refresh, size_t component)
 static int
 run_components(refresh_t *refresh)
 {
-    size_t total = (size_t)PyList_GET_SIZE(refresh->instances);
+    size_t total = (size_t)PyList_GET_SIZE(refresh->reach.instances);
     mp_instance_t **all = malloc((total + 1) * sizeof(*all));
     char *done = calloc(total + 1, 1);
     size_t count = 0;
@@ -697,17 +230,17 @@ run_components(refresh_t *refresh)
         PyErr_NoMemory();
     }
     for (size_t i = 0; !failed && i < total; i++) {
-        if (mp_depgraph_is_reached(refresh->graph, i)) {
-            all[count++] = node_instance(refresh, i);
+        if (mp_depgraph_is_reached(refresh->reach.graph, i)) {
+            all[count++] = mp_reach_instance(&refresh->reach, i);
         }
     }
     if (!failed) {
         qsort(all, count, sizeof(*all), by_serial);
     }
     for (size_t i = 0; !failed && i < count; i++) {
-        PyObject *number = PyDict_GetItemWithError(refresh->numbers,
+        PyObject *number = PyDict_GetItemWithError(refresh->reach.numbers,
                                                    all[i]->name);
-        size_t component = mp_depgraph_component(refresh->graph,
+        size_t component = mp_depgraph_component(refresh->reach.graph,
                                                  PyLong_AsSize_t(number));
         if (!done[component]) {
             done[component] = 1;
@@ -727,7 +260,7 @@ restore_failed(refresh_t *refresh)
     Py_ssize_t position = 0;
     mp_generation_t *next = refresh->staging.next;
     while (PyDict_Next(refresh->staging.failed, &position, &name, &exc)) {
-        PyObject *old = PyDict_GetItemWithError(refresh->base->table, name);
+        PyObject *old = PyDict_GetItemWithError(refresh->reach.base->table, name);
         if (old && PyDict_SetItem(next->table, name, old) < 0) {
             return -1;
         }
@@ -742,7 +275,7 @@ restore_failed(refresh_t *refresh)
 static int
 note_pending(refresh_t *refresh)
 {
-    mp_importer_t *importer = refresh->importer;
+    mp_importer_t *importer = refresh->reach.importer;
     PyObject *pending = PySet_New(refresh->staging.failed);
     if (!pending) {
         return -1;
@@ -756,11 +289,11 @@ note_pending(refresh_t *refresh)
 static int
 stage(refresh_t *refresh)
 {
-    mp_importer_t *importer = refresh->importer;
+    mp_importer_t *importer = refresh->reach.importer;
     mp_staging_t *staging = &refresh->staging;
     PyObject *name, *unused;
     Py_ssize_t position = 0;
-    staging->next = mp_generation_create(importer, refresh->base);
+    staging->next = mp_generation_create(importer, refresh->reach.base);
     if (!staging->next) {
         return -1;
     }
@@ -778,43 +311,6 @@ stage(refresh_t *refresh)
     }
     mp_generation_commit(importer, staging->next);
     return 0;
-}
-
-static int
-begin(refresh_t *refresh, mp_importer_t *importer)
-{
-    memset(refresh, 0, sizeof(*refresh));
-    refresh->importer = importer;
-    refresh->base = (mp_generation_t *)Py_NewRef(importer->current);
-    refresh->reasons = PyDict_New();
-    refresh->staging.old = PyDict_New();
-    refresh->staging.failed = PyDict_New();
-    refresh->staging.sources = PyDict_New();
-    refresh->staging.reasons = refresh->reasons;
-    importer->reading = PySet_New(NULL);
-    importer->is_disturbed = 0;
-    return refresh->reasons && refresh->staging.old && refresh->staging.failed
-                   && refresh->staging.sources && importer->reading
-               ? make_graph(refresh) : -1;
-}
-
-static void
-end(refresh_t *refresh)
-{
-    if (refresh->graph) {
-        mp_depgraph_destroy(refresh->graph);
-    }
-    Py_CLEAR(refresh->importer->reading);
-    Py_XDECREF(refresh->base);
-    Py_XDECREF(refresh->changed);
-    Py_XDECREF(refresh->moved);
-    Py_XDECREF(refresh->instances);
-    Py_XDECREF(refresh->numbers);
-    Py_XDECREF(refresh->reasons);
-    Py_XDECREF(refresh->staging.next);
-    Py_XDECREF(refresh->staging.old);
-    Py_XDECREF(refresh->staging.failed);
-    Py_XDECREF(refresh->staging.sources);
 }
 
 /* Has anything happened that a failed attempt should be repeated for? */
@@ -835,109 +331,6 @@ is_retry_due(mp_importer_t *importer)
     return due;
 }
 
-/* A source that is being written right now is waited for, a while. */
-static int
-wait_for_writers(mp_importer_t *importer, apr_time_t end_time,
-                 uint64_t *position)
-{
-    int failed;
-    for (;;) {
-        *position = mp_refresh_collect(importer, &failed);
-        PyObject *disjoint = failed ? NULL : PyObject_CallMethod(
-            importer->writing, "isdisjoint", "O", importer->changed);
-        if (!disjoint) {
-            return -1;
-        }
-        int is_quiet = disjoint == Py_True;
-        Py_DECREF(disjoint);
-        apr_time_t left = end_time - apr_time_now();
-        if (is_quiet) {
-            return 0;
-        }
-        if (left <= 0) {
-            return PySet_Clear(importer->writing);
-        }
-        mp_thread_suspended_t held = mp_thread_suspend();
-        mp_watch_wait(importer->view, *position, (int)(left / 1000) + 1);
-        mp_thread_resume(held);
-    }
-}
-
-/* What events told so far is this refresh's to deal with; what comes from now
- * on is the next one's. */
-static int
-take_changes(refresh_t *refresh, mp_importer_t *importer)
-{
-    PyObject *changed = PySet_New(NULL);
-    PyObject *moved = PyList_New(0);
-    if (!changed || !moved) {
-        Py_XDECREF(changed);
-        Py_XDECREF(moved);
-        return -1;
-    }
-    refresh->changed = importer->changed;
-    refresh->moved = importer->moved;
-    importer->changed = changed;
-    importer->moved = moved;
-    importer->is_disturbed = 0;
-    return 0;
-}
-
-/* The refresh could not deal with them after all. */
-static int
-give_changes_back(refresh_t *refresh, mp_importer_t *importer)
-{
-    if (!refresh->changed) {
-        return 0;
-    }
-    PyObject *exc = PyErr_GetRaisedException();
-    Py_ssize_t end = PyList_GET_SIZE(importer->moved);
-    PyObject *none = PyObject_CallMethod(importer->changed, "update", "O",
-                                         refresh->changed);
-    int failed = !none
-                 || PyList_SetSlice(importer->moved, end, end,
-                                    refresh->moved) < 0;
-    Py_XDECREF(none);
-    if (exc) {
-        PyErr_SetRaisedException(exc);
-    }
-    return failed ? -1 : 0;
-}
-
-static int
-mark_once(refresh_t *refresh, mp_importer_t *importer, apr_time_t end_time)
-{
-    int failed = 0;
-    if (begin(refresh, importer) < 0
-        || (importer->view
-            && wait_for_writers(importer, end_time, &refresh->position) < 0)
-        || (importer->has_polled && look_at_polled(importer) < 0)
-        || take_changes(refresh, importer) < 0
-        || mark_changed(refresh) < 0) {
-        return -1;
-    }
-    mp_refresh_collect(importer, &failed);
-    return failed;
-}
-
-/* Mark until nothing that was read changed under our hands. */
-static int
-find_changes(refresh_t *refresh, mp_importer_t *importer)
-{
-    apr_time_t end_time = apr_time_now() + apr_time_from_msec(500);
-    for (;;) {
-        int failed = mark_once(refresh, importer, end_time);
-        if (!failed
-            && (!importer->is_disturbed || apr_time_now() >= end_time)) {
-            return 0;
-        }
-        if (give_changes_back(refresh, importer) < 0 || failed) {
-            return -1;
-        }
-        end(refresh);
-    }
-}
-
 static int
 has_news(mp_importer_t *importer)
 {
@@ -953,14 +346,36 @@ refresh_marked(refresh_t *refresh, mp_importer_t *importer, int retry)
         return -1;
     }
     if (importer->has_pending
-        && (retry || PyDict_GET_SIZE(refresh->reasons) > 0)
-        && mark_pending(refresh) < 0) {
+        && (retry || PyDict_GET_SIZE(refresh->reach.reasons) > 0)
+        && mp_reach_mark_pending(&refresh->reach) < 0) {
         return -1;
     }
-    if (spread(refresh) < 0) {
+    if (mp_reach_spread(&refresh->reach) < 0) {
         return -1;
     }
-    return refresh->reached > 0 ? stage(refresh) : 0;
+    return refresh->reach.reached > 0 ? stage(refresh) : 0;
+}
+
+static int
+begin(refresh_t *refresh, mp_importer_t *importer)
+{
+    memset(refresh, 0, sizeof(*refresh));
+    if (mp_reach_find(&refresh->reach, importer) < 0) {
+        return -1;
+    }
+    refresh->staging.old = refresh->reach.old;
+    refresh->staging.reasons = refresh->reach.reasons;
+    refresh->staging.sources = refresh->reach.sources;
+    refresh->staging.failed = PyDict_New();
+    return refresh->staging.failed ? 0 : -1;
+}
+
+static void
+end(refresh_t *refresh)
+{
+    Py_XDECREF(refresh->staging.next);
+    Py_XDECREF(refresh->staging.failed);
+    mp_reach_end(&refresh->reach);
 }
 
 /* With the stage lock held. 0, or -1 with an exception; then the changes are
@@ -969,19 +384,19 @@ static int
 refresh_locked(mp_importer_t *importer)
 {
     int failed;
-    uint64_t position = mp_refresh_collect(importer, &failed);
+    uint64_t position = mp_changes_collect(importer, &failed);
     int retry = failed ? -1 : is_retry_due(importer);
     if (retry < 0) {
         return -1;
     }
     if (has_news(importer) || retry) {
         refresh_t refresh;
-        failed = find_changes(&refresh, importer);
-        position = refresh.position;
+        failed = begin(&refresh, importer);
+        position = refresh.reach.position;
         if (!failed) {
             failed = refresh_marked(&refresh, importer, retry);
             if (failed) {
-                give_changes_back(&refresh, importer);
+                mp_reach_give_back(&refresh.reach, importer);
             }
         }
         end(&refresh);

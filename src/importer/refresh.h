@@ -18,9 +18,4 @@ int mp_refresh_is_due(mp_importer_t *importer);
  * [attached] */
 void mp_refresh_run(mp_importer_t *importer);
 
-/* Take in what the watch has to tell, into importer->changed, moved and
- * writing. The stage lock is held. [attached] The position reached; 0 or -1 in
- * *failed. */
-uint64_t mp_refresh_collect(mp_importer_t *importer, int *failed);
-
 #endif

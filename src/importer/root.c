@@ -3,8 +3,6 @@
 
 #include "importer/root.h"
 
-#include "importer/import_hook.h"
-
 #include <apr_sha1.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,7 +222,7 @@ mp_root_builtins(mp_importer_t *importer, mp_root_t *root)
     }
     PyObject *builtins = python_builtins();
     PyObject *copy = builtins ? PyDict_Copy(builtins) : NULL;
-    PyObject *hook = copy ? mp_import_hook_create(importer, root) : NULL;
+    PyObject *hook = copy ? importer->make_hook(importer, root) : NULL;
     if (!hook
         || PyDict_SetItem(copy, importer->state->names.__import__, hook) < 0) {
         Py_XDECREF(copy);

@@ -4,7 +4,7 @@
 #include "importer/stage.h"
 
 #include "importer/portal.h"
-#include "importer/refresh.h"
+#include "importer/changes.h"
 #include "importer/root.h"
 #include "runtime/thread.h"
 #include "server/log.h"
@@ -154,7 +154,7 @@ wait_for_writer(mp_importer_t *importer, PyObject *path)
     int failed, waited = 0;
     int64_t end = apr_time_now() + LONGEST_WRITE_MS * 1000;
     for (;;) {
-        uint64_t position = mp_refresh_collect(importer, &failed);
+        uint64_t position = mp_changes_collect(importer, &failed);
         int writing = failed ? -1 : PySet_Contains(importer->writing, path);
         if (writing <= 0) {
             return writing < 0 ? -1 : waited;

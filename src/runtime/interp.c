@@ -298,6 +298,10 @@ create_interp(mp_interp_t *interp)
         return -1;
     }
     interp->python = PyThreadState_GetInterpreter(tstate);
+    /* An anchor, never attached and never ended: an interpreter whose last
+     * state is being deleted while another thread makes a first one aborts
+     * on Python 3.11. */
+    PyThreadState_New(interp->python);
     mp_thread_leave(&outer);
     if (mp_thread_enter(&outer, interp, NULL) < 0) {
         return -1;

@@ -7,20 +7,8 @@
 #define MP_RUNTIME_INTERP_H
 
 #include "runtime/state.h"
-#include "server/log.h"
 
 #define MP_MAIN_INTERPRETER "main_interpreter"
-
-typedef struct mp_interp_t mp_interp_t;
-struct mp_interp_t {
-    const char *name;            /* as asked for, in the child's pool */
-    int number;                  /* 0 is the main interpreter */
-    PyInterpreterState *python;
-    PyObject *module;            /* _apache, owned */
-    mp_state_t *state;           /* of that module */
-    server_rec *server;          /* main server of this process */
-    mp_interp_t *next;           /* interp_lock */
-};
 
 /* child_init: initialise Python (main_interpreter) with PyConfig. home: from
  * PythonHome, or NULL. [detached before and after] 0, or -1 when Python cannot

@@ -23,10 +23,21 @@ mp_state_of_type(PyTypeObject *type)
     return PyType_GetModuleState(type);
 }
 
+/* A thread that Python code started does not come through mp_thread_enter():
+ * the interpreter itself remembers our module. */
+static mp_state_t *
+state_of_interpreter(void)
+{
+    PyObject *dict = PyInterpreterState_GetDict(PyInterpreterState_Get());
+    PyObject *module = dict ? PyDict_GetItemString(dict, "_apache") : NULL;
+    return module ? mp_state_of_module(module) : NULL;
+}
+
 mp_state_t *
 mp_state_current(void)
 {
-    return mp_thread_interp()->state;
+    mp_interp_t *interp = mp_thread_interp();
+    return interp ? interp->state : state_of_interpreter();
 }
 
 const mp_exports_t *
@@ -95,7 +106,11 @@ static int
 exec_module(PyObject *module)
 {
     mp_state_t *state = mp_state_of_module(module);
+    PyObject *dict = PyInterpreterState_GetDict(PyInterpreterState_Get());
     state->module = module;
+    if (!dict || PyDict_SetItemString(dict, "_apache", module) < 0) {
+        return -1;
+    }
     if (add_names(state) < 0
         || add_exception(state, &state->server_return, "_apache.SERVER_RETURN",
                          "SERVER_RETURN(result[, status]): end the handler "

@@ -11,7 +11,19 @@
 
 #include <httpd.h>
 
-struct mp_interp_t;
+typedef struct mp_state_t mp_state_t;
+
+/* One Python interpreter of this process; runtime/interp.h makes them. */
+typedef struct mp_interp_t mp_interp_t;
+struct mp_interp_t {
+    const char *name;            /* as asked for, in the child's pool */
+    int number;                  /* 0 is the main interpreter */
+    PyInterpreterState *python;
+    PyObject *module;            /* _apache, owned */
+    mp_state_t *state;           /* of that module */
+    server_rec *server;          /* main server of this process */
+    mp_interp_t *next;           /* interp_lock */
+};
 
 /* Our heap types, by number; the rows are in mod_python.c. */
 typedef enum {
@@ -39,9 +51,8 @@ typedef enum {
     X(builtins) X(exec_module) X(format_exception) X(path) X(sys) X(modules)  \
     X(keys) X(parent) X(_mp_)
 
-typedef struct mp_state_t mp_state_t;
 struct mp_state_t {
-    struct mp_interp_t *interp; /* borrowed: lives to child exit */
+    mp_interp_t *interp; /* borrowed: lives to child exit */
     PyObject *module;           /* _apache itself, borrowed */
     PyTypeObject *types[MP_TYPE_COUNT];
     PyObject *server_return;    /* exception SERVER_RETURN */

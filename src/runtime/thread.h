@@ -5,8 +5,8 @@
 #ifndef MP_RUNTIME_THREAD_H
 #define MP_RUNTIME_THREAD_H
 
-#include "runtime/interp.h"
-#include "runtime/python.h"
+#include "runtime/state.h"
+#include "server/log.h"
 
 /* What a thread was doing before it entered; on the caller's stack. */
 typedef struct {

@@ -1,0 +1,413 @@
+/* reach.c - from changed paths to the modules that are to be executed anew. */
+#include "runtime/python.h"
+
+#include "importer/reach.h"
+
+#include "importer/changes.h"
+#include "importer/search.h"
+#include "importer/source.h"
+#include "runtime/thread.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- which modules changed --------------------------------------------- */
+
+
+/* Is path below one of the moved trees? */
+static int
+is_moved(mp_reach_t *reach, PyObject *path)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(reach->moved); i++) {
+        PyObject *tree = PyList_GET_ITEM(reach->moved, i);
+        if (tree == Py_None) {
+            return 1;
+        }
+        Py_ssize_t length = PyUnicode_GET_LENGTH(tree);
+        int below = PyUnicode_Tailmatch(path, tree, 0,
+                                        PyUnicode_GET_LENGTH(path), -1) == 1;
+        if (below && (PyUnicode_GET_LENGTH(path) == length
+                      || PyUnicode_READ_CHAR(path, length) == '/'
+                      || (length == 1 && PyUnicode_READ_CHAR(tree, 0)
+                                             == '/'))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int
+set_reason(mp_reach_t *reach, PyObject *name, const char *text)
+{
+    PyObject *reason = PyUnicode_FromString(text);
+    int failed = reason ? PyDict_SetItem(reach->reasons, name, reason) : -1;
+    Py_XDECREF(reason);
+    return failed;
+}
+
+static int
+has_stamp_of(mp_importer_t *importer, mp_instance_t *instance)
+{
+    mp_stamp_t stamp;
+    char *path = mp_source_path(instance->file);
+    if (!path) {
+        return -1;
+    }
+    mp_thread_suspended_t held = mp_thread_suspend();
+    int error = mp_source_stamp(path, &stamp);
+    mp_thread_resume(held);
+    free(path);
+    return !error && !mp_source_is_racy(&instance->source)
+           && mp_source_same_stamp(&stamp, &instance->source.stamp);
+}
+
+/* Could the bytes at this path be others? */
+static int
+is_path_suspect(mp_reach_t *reach, PyObject *path)
+{
+    int named = PySet_Contains(reach->changed, path);
+    return named ? named : is_moved(reach, path);
+}
+
+/* Could the file of this instance be another than the one executed? */
+static int
+is_suspect(mp_reach_t *reach, mp_instance_t *instance)
+{
+    mp_importer_t *importer = reach->importer;
+    if (instance->file == Py_None) {
+        return 0;
+    }
+    int suspect = is_path_suspect(reach, instance->file);
+    Py_ssize_t links = instance->links && instance->links != Py_None
+                           ? PyList_GET_SIZE(instance->links) : 0;
+    for (Py_ssize_t i = 0; !suspect && i < links; i++) {
+        suspect = is_path_suspect(reach,
+                                  PyList_GET_ITEM(instance->links, i));
+    }
+    if (!suspect && importer->has_polled
+        && mp_changes_is_polled(importer, instance->file) == 1) {
+        suspect = 1;
+    }
+    if (suspect != 1 || PySet_Contains(reach->changed, instance->file)) {
+        return suspect;
+    }
+    int same = has_stamp_of(importer, instance);
+    return same < 0 ? -1 : !same;
+}
+
+/* Read the file and compare. Marks the instance when its content differs or
+ * is gone; keeps the bytes for the stage. */
+static int
+compare_source(mp_reach_t *reach, mp_instance_t *instance, size_t node)
+{
+    mp_importer_t *importer = reach->importer;
+    mp_source_id_t id;
+    if (PySet_Add(importer->reading, instance->file) < 0) {
+        return -1;
+    }
+    PyObject *bytes = mp_source_read(instance->file, &id);
+    if (!bytes) {
+        if (!PyErr_ExceptionMatches(PyExc_OSError)) {
+            return -1;
+        }
+        PyErr_Clear(); /* gone, or unreadable: who needs it will say so */
+        mp_depgraph_mark(reach->graph, node);
+        return set_reason(reach, instance->name, "removed");
+    }
+    int failed = 0;
+    if (!memcmp(id.hash, instance->source.hash, sizeof(id.hash))) {
+        instance->source = id;
+    }
+    else {
+        mp_depgraph_mark(reach->graph, node);
+        PyObject *row = Py_BuildValue("(Oy#)", bytes, (char *)&id,
+                                      (Py_ssize_t)sizeof(id));
+        failed = !row
+                 || PyDict_SetItem(reach->sources, instance->file,
+                                   row) < 0
+                 || set_reason(reach, instance->name, "changed") < 0;
+        Py_XDECREF(row);
+    }
+    Py_DECREF(bytes);
+    return failed ? -1 : 0;
+}
+
+/* Did something appear or vanish where a search of this instance looked? */
+static int
+is_search_suspect(mp_reach_t *reach, mp_instance_t *instance)
+{
+    if (PyList_GET_SIZE(reach->moved) > 0) {
+        return 1;
+    }
+    PyObject *disjoint = PyObject_CallMethod(instance->probes, "isdisjoint",
+                                             "O", reach->changed);
+    if (!disjoint) {
+        return -1;
+    }
+    int suspect = disjoint == Py_False;
+    Py_DECREF(disjoint);
+    return suspect;
+}
+
+static int
+mark_changed(mp_reach_t *reach)
+{
+    mp_importer_t *importer = reach->importer;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(reach->instances); i++) {
+        mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(
+            reach->instances, i);
+        int suspect = is_suspect(reach, instance);
+        if (suspect < 0
+            || (suspect && compare_source(reach, instance, i) < 0)) {
+            return -1;
+        }
+        suspect = is_search_suspect(reach, instance);
+        if (suspect < 0) {
+            return -1;
+        }
+        if (suspect
+            && PyDict_Contains(reach->reasons, instance->name) == 0) {
+            int same = mp_search_still_same(importer, instance);
+            if (same < 0) {
+                return -1;
+            }
+            if (!same) {
+                mp_depgraph_mark(reach->graph, i);
+                if (set_reason(reach, instance->name,
+                               "its imports lead elsewhere") < 0) {
+                    return -1;
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+/* ---- the graph --------------------------------------------------------- */
+
+static int
+add_edges(mp_reach_t *reach, mp_instance_t *instance, size_t node)
+{
+    PyObject *target, *unused;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(instance->edges, &position, &target, &unused)) {
+        PyObject *number = PyDict_GetItemWithError(reach->numbers, target);
+        if (number
+            && mp_depgraph_add_edge(reach->graph, node,
+                                    PyLong_AsSize_t(number)) < 0) {
+            PyErr_NoMemory();
+        }
+        if (PyErr_Occurred()) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+make_graph(mp_reach_t *reach)
+{
+    reach->instances = PyDict_Values(reach->base->table);
+    reach->numbers = PyDict_New();
+    if (!reach->instances || !reach->numbers) {
+        return -1;
+    }
+    Py_ssize_t count = PyList_GET_SIZE(reach->instances);
+    reach->graph = mp_depgraph_create((size_t)count);
+    if (!reach->graph) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(
+            reach->instances, i);
+        PyObject *number = PyLong_FromSsize_t(i);
+        int failed = number ? PyDict_SetItem(reach->numbers, instance->name,
+                                             number) : -1;
+        Py_XDECREF(number);
+        if (failed) {
+            return -1;
+        }
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (add_edges(reach, (mp_instance_t *)PyList_GET_ITEM(
+                                   reach->instances, i), (size_t)i) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+mp_instance_t *
+mp_reach_instance(mp_reach_t *reach, size_t node)
+{
+    return (mp_instance_t *)PyList_GET_ITEM(reach->instances,
+                                            (Py_ssize_t)node);
+}
+
+/* Everything reached: into staging.old, with a reason for the log. */
+int
+mp_reach_spread(mp_reach_t *reach)
+{
+    reach->reached = mp_depgraph_spread(reach->graph);
+    if (reach->reached == (size_t)-1) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t i = 0; i < (size_t)PyList_GET_SIZE(reach->instances); i++) {
+        mp_instance_t *instance = mp_reach_instance(reach, i);
+        if (!mp_depgraph_is_reached(reach->graph, i)) {
+            continue;
+        }
+        if (PyDict_SetItem(reach->old, instance->name,
+                           (PyObject *)instance) < 0) {
+            return -1;
+        }
+        size_t from = mp_depgraph_reached_from(reach->graph, i);
+        if (from != i
+            && PyDict_Contains(reach->reasons, instance->name) == 0) {
+            PyObject *reason = PyUnicode_FromFormat(
+                "depends on %U", mp_reach_instance(reach, from)->name);
+            int failed = reason ? PyDict_SetItem(reach->reasons,
+                                                 instance->name, reason) : -1;
+            Py_XDECREF(reason);
+            if (failed) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Modules whose newest files did not load last time are tried again. */
+int
+mp_reach_mark_pending(mp_reach_t *reach)
+{
+    PyObject *name;
+    PyObject *iterator = PyObject_GetIter(reach->importer->pending);
+    if (!iterator) {
+        return -1;
+    }
+    for (name = PyIter_Next(iterator); name; name = PyIter_Next(iterator)) {
+        PyObject *number = PyDict_GetItemWithError(reach->numbers, name);
+        if (number) {
+            mp_depgraph_mark(reach->graph, PyLong_AsSize_t(number));
+            if (PyDict_Contains(reach->reasons, name) == 0) {
+                set_reason(reach, name, "tried again");
+            }
+        }
+        Py_DECREF(name);
+    }
+    Py_DECREF(iterator);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* ---- beginning and end ------------------------------------------------ */
+
+static int
+begin(mp_reach_t *reach, mp_importer_t *importer)
+{
+    memset(reach, 0, sizeof(*reach));
+    reach->importer = importer;
+    reach->base = (mp_generation_t *)Py_NewRef(importer->current);
+    reach->reasons = PyDict_New();
+    reach->old = PyDict_New();
+    reach->sources = PyDict_New();
+    importer->reading = PySet_New(NULL);
+    importer->is_disturbed = 0;
+    return reach->reasons && reach->old
+                   && reach->sources && importer->reading
+               ? make_graph(reach) : -1;
+}
+
+void
+mp_reach_end(mp_reach_t *reach)
+{
+    if (reach->graph) {
+        mp_depgraph_destroy(reach->graph);
+    }
+    Py_CLEAR(reach->importer->reading);
+    Py_XDECREF(reach->base);
+    Py_XDECREF(reach->changed);
+    Py_XDECREF(reach->moved);
+    Py_XDECREF(reach->instances);
+    Py_XDECREF(reach->numbers);
+    Py_XDECREF(reach->reasons);
+    Py_XDECREF(reach->old);
+    Py_XDECREF(reach->sources);
+}
+
+/* What events told so far is this refresh's to deal with; what comes from now
+ * on is the next one's. */
+static int
+take_changes(mp_reach_t *reach, mp_importer_t *importer)
+{
+    PyObject *changed = PySet_New(NULL);
+    PyObject *moved = PyList_New(0);
+    if (!changed || !moved) {
+        Py_XDECREF(changed);
+        Py_XDECREF(moved);
+        return -1;
+    }
+    reach->changed = importer->changed;
+    reach->moved = importer->moved;
+    importer->changed = changed;
+    importer->moved = moved;
+    importer->is_disturbed = 0;
+    return 0;
+}
+
+/* The refresh could not deal with them after all. */
+int
+mp_reach_give_back(mp_reach_t *reach, mp_importer_t *importer)
+{
+    if (!reach->changed) {
+        return 0;
+    }
+    PyObject *exc = PyErr_GetRaisedException();
+    Py_ssize_t end = PyList_GET_SIZE(importer->moved);
+    PyObject *none = PyObject_CallMethod(importer->changed, "update", "O",
+                                         reach->changed);
+    int failed = !none
+                 || PyList_SetSlice(importer->moved, end, end,
+                                    reach->moved) < 0;
+    Py_XDECREF(none);
+    if (exc) {
+        PyErr_SetRaisedException(exc);
+    }
+    return failed ? -1 : 0;
+}
+
+static int
+mark_once(mp_reach_t *reach, mp_importer_t *importer, apr_time_t end_time)
+{
+    int failed = 0;
+    if (begin(reach, importer) < 0
+        || (importer->view
+            && mp_changes_await_writers(importer, end_time, &reach->position) < 0)
+        || (importer->has_polled && mp_changes_look_at_polled(importer) < 0)
+        || take_changes(reach, importer) < 0
+        || mark_changed(reach) < 0) {
+        return -1;
+    }
+    mp_changes_collect(importer, &failed);
+    return failed;
+}
+
+/* Mark until nothing that was read changed under our hands. */
+int
+mp_reach_find(mp_reach_t *reach, mp_importer_t *importer)
+{
+    apr_time_t end_time = apr_time_now() + apr_time_from_msec(500);
+    for (;;) {
+        int failed = mark_once(reach, importer, end_time);
+        if (!failed
+            && (!importer->is_disturbed || apr_time_now() >= end_time)) {
+            return 0;
+        }
+        if (mp_reach_give_back(reach, importer) < 0 || failed) {
+            return -1;
+        }
+        mp_reach_end(reach);
+    }
+}

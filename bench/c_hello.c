@@ -45,20 +45,28 @@ pass(request_rec *r)
     return DECLINED;
 }
 
-/* translate_name and map_to_storage: a Location that has a content handler
- * owns its URLs, so httpd walks no directory. mod_python does the same. */
+/* translate_name: a Location that has a content handler owns its URLs, so
+ * httpd walks no directory. mod_python does the same. */
 static int
 claim(request_rec *r)
 {
-    const hello_config_t *config = config_of(r);
+    hello_config_t *config = config_of(r);
 
     if (!config->enabled) {
         return DECLINED;
     }
-    if (!r->filename) {
-        r->filename = apr_pstrdup(r->pool, r->uri);
-    }
+    r->filename = apr_pstrdup(r->pool, r->uri);
+    ap_set_module_config(r->request_config, &c_hello_module, config);
     return OK;
+}
+
+/* map_to_storage: httpd has put the server's defaults in the place of the
+ * Location's configuration, so what was claimed must have been noted. */
+static int
+skip_walk(request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &c_hello_module)
+        ? OK : DECLINED;
 }
 
 static apr_status_t
@@ -135,7 +143,7 @@ register_hooks(apr_pool_t *pool)
 {
     ap_hook_post_read_request(pass, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(claim, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_map_to_storage(claim, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_map_to_storage(skip_walk, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_header_parser(pass, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_access_checker(pass, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_user_id(pass, NULL, NULL, APR_HOOK_MIDDLE);

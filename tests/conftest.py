@@ -46,7 +46,9 @@ def site(request, server):
     """A directory of its own, with its .htaccess, for one test."""
     name = re.sub(r"\W+", "-", request.node.name.removeprefix("test_"))
     number = next(_numbers)
-    return Site(server, f"{number:03}-{name.strip('-')[:80]}")
+    site = Site(server, f"{number:03}-{name.strip('-')[:80]}")
+    server.log.begin(mine=site.name)
+    return site
 
 
 @pytest.fixture
@@ -77,6 +79,9 @@ def _end(server):
     wrong = []
     try:
         if server.is_running():
+            alive = len(server.children())
+            if alive < server.config.children:
+                wrong.append(f"only {alive} children are alive")
             status = server.stop()
             if status:
                 wrong.append(f"httpd ended with status {status}")

@@ -372,7 +372,7 @@ def test_failed_submodule_leaves_no_attribute_on_its_package(site):
 
             def ask():
                 try:
-                    import pkg.sub
+                    import pkg.sub as unused
                 except ValueError:
                     pass
                 return hasattr(pkg, "sub")

@@ -24,7 +24,7 @@ LINE = ("[Fri Nov 20 07:30:34.643667 2026] [python:{level}] "
 
 @pytest.fixture
 def log(tmp_path):
-    log = Log(tmp_path / "error.log")
+    log = Log(tmp_path / "error.log", "/htdocs")
     log.path.touch()
     return log
 
@@ -65,6 +65,19 @@ def test_a_new_test_forgets_old_lines_and_claims(log):
     assert log.unclaimed() == []
     append(log, "MPY0001 boom")
     assert len(log.unclaimed()) == 1
+
+
+def test_lines_about_another_site_belong_to_another_test(log):
+    log.begin(mine="mine")
+    append(log, "MPY0001 boom")
+    append(log, '  File "/htdocs/other/x.py", line 1')
+    append(log, "MPY0002 boom")
+    append(log, '  File "/htdocs/mine/x.py", line 1, of /htdocs/other/y.py')
+    append(log, "importing '/htdocs/other/x.py'", level="warn")
+    assert [entry.text for entry in log.unclaimed()] == [
+        "MPY0002 boom",
+        '  File "/htdocs/mine/x.py", line 1, of /htdocs/other/y.py']
+    assert log.matching("MPY0001") == []
 
 
 @pytest.mark.parametrize("how", SAVES)

@@ -634,7 +634,7 @@ def test_traceback_in_the_log_shows_the_lines_that_ran(site):
     block = site.log.block(entry)
     assert f'File "{site.path("child.py")}", line 2, in fail' in block
     assert "return 1 / 0  # first" in block
-    site.edit("child.py", "\n\n\ndef fail():\n    return 2 / 0  # second\n")
+    site.edit("child.py", "# 1\n# 2\n# 3\ndef fail():\n    return 2 / 0  # second\n")
     assert site.get().status == 500
     entry = site.log.matching("MPY.*ZeroDivisionError")[-1]
     block = site.log.block(entry)
@@ -796,19 +796,28 @@ def test_application_root_is_reached_through_a_flipped_link(own_server):
 
 # Builtins
 
-def test_additions_to_builtins_reach_reloaded_modules(site):
-    site.write({"hello.py": page("added()", """
-        import builtins, child
-
-        def added():
-            builtins.made_up = "reached"
-            try:
-                return child.ask()
-            finally:
-                del builtins.made_up
-        """), "child.py": "def ask():\n    return made_up\n"})
+def test_additions_to_builtins_reach_modules_loaded_before(site):
+    site.write({
+        "hello.py": page("child.ask()", """
+            import child, install
+            """),
+        "child.py": "def ask():\n    return made_up\n",
+        "install.py": "import builtins\nbuiltins.made_up = 'reached'\n"})
     site.serve("hello")
     assert site.texts() == {"reached"}
+
+
+def test_additions_to_builtins_by_a_handler_reach_the_next_request(site):
+    site.write({
+        "hello.py": page("req.args and made_up_too or add()", """
+            import builtins
+
+            def add():
+                builtins.made_up_too = "reached"
+            """)})
+    site.serve("hello")
+    site.texts()
+    assert site.texts("?ask") == {"reached"}
 
 
 def test_cold_code_keeps_pythons_own_import(site):

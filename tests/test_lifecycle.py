@@ -164,6 +164,7 @@ def test_callbacks_run_when_a_child_has_served_its_connections(own_server):
     for _ in range(4):
         server.site.get()
     server.log.expect("^end first")
+    wait_until(server.children, "another child")
 
 
 def test_callbacks_never_run_in_the_parent(own_server):

@@ -701,7 +701,7 @@ def test_hanging_body_lets_the_others_go_on_with_the_old_code(own_server):
     first = site.later()
     site.wait_parked("body")
     assert site.get().text == "1"
-    site.log.expect(r"MPY\d{4}.*child", level="warn")
+    site.log.expect(r"MPY\d{4}.*child")
     assert site.get().text == "1"
     site.open_gate("body")
     first.result(20)

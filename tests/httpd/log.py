@@ -3,9 +3,10 @@
 A test claims what it provokes; health.py fails it for every severe entry that
 nobody claimed. A claim covers the lines that continue the claimed one: the
 traceback that the same thread writes below it, up to its next line that begins
-with a code."""
+with a code. Entries about the files of other sites belong to other tests and
+are passed over: a module that a failed test left broken is tried again and
+again."""
 
-import collections
 import dataclasses
 import re
 
@@ -23,7 +24,8 @@ _SUSPICIOUS = re.compile(r"exit signal|^Traceback|Assertion|AddressSanitizer"
 
 # httpd on its own account: all of its few workers are busy, as tests make
 # them; a worker was still closing a connection when SIGTERM ended the child.
-_HARMLESS = re.compile(r"AH0016[12]\b|AH0048[45]\b|AH10159\b|AH03092\b")
+_HARMLESS = re.compile(
+    r"(AH0016[12]|AH0028[67]|AH0048[45]|AH10159|AH03092)\b")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,24 +62,38 @@ def parse(line):
 
 
 class Log:
-    """The error log of one httpd, since the running test began."""
+    """The error log of one httpd, since the running test began. Documents:
+    the directory whose subdirectories are the sites."""
 
-    def __init__(self, path):
+    def __init__(self, path, documents):
         self.path = path
+        self._site = re.compile(re.escape(f"{documents}/") + r"([^/'\":]+)")
         self._position = 0
         self._entries = []
         self._claims = []
+        self._mine = None
 
-    def begin(self):
-        """Forget what is there: a new test begins."""
+    def begin(self, mine=None):
+        """Forget what is there: a new test begins, whose site is `mine`."""
         self._read()
         self._entries.clear()
         self._claims.clear()
+        self._mine = mine
 
     def entries(self):
         """All entries of this test."""
         self._read()
-        return list(self._entries)
+        return [entry for block in self._blocks()
+                if not self._is_of_another_site(block) for entry in block]
+
+    def unclaimed(self):
+        """Severe entries that no claim covers."""
+        self._read()
+        return [entry for block in self._blocks()
+                if not self._is_of_another_site(block)
+                and not self._is_claimed(block[0])
+                for entry in block
+                if entry.is_severe and not self._is_claimed(entry)]
 
     def matching(self, pattern, level=None):
         """The entries of this test whose text has a match of pattern."""
@@ -105,29 +121,34 @@ class Log:
 
     def block(self, entry):
         """The text of the entry and of the lines that continue it."""
-        lines = []
-        for one in self.entries():
-            if one is entry:
-                lines.append(one)
-            elif lines and (one.pid, one.tid) == (entry.pid, entry.tid):
-                if one.is_coded or one.level != entry.level:
-                    break
-                lines.append(one)
-        return "\n".join(one.text for one in lines)
+        for block in self._blocks():
+            for position, one in enumerate(block):
+                if one is entry:
+                    return "\n".join(line.text for line in block[position:])
+        raise ValueError(f"not of this test: {entry}")
 
-    def unclaimed(self):
-        """Severe entries that no claim covers."""
-        left = []
-        covered = collections.defaultdict(lambda: None)
-        for entry in self.entries():
+    def _blocks(self):
+        """The entries in lists that begin with a coded one and go on with
+        those that continue it."""
+        blocks = []
+        open_blocks = {}
+        for entry in self._entries:
             thread = (entry.pid, entry.tid, entry.module, entry.level)
-            if any(claim.search(entry.text) for claim in self._claims):
-                covered[thread] = entry
-            elif entry.is_coded or not covered[thread]:
-                covered[thread] = None
-                if entry.is_severe:
-                    left.append(entry)
-        return left
+            if entry.is_coded or thread not in open_blocks:
+                blocks.append([entry])
+                if entry.is_coded:
+                    open_blocks[thread] = blocks[-1]
+            else:
+                open_blocks[thread].append(entry)
+        return blocks
+
+    def _is_of_another_site(self, block):
+        named = {name for entry in block
+                 for name in self._site.findall(entry.text)}
+        return bool(self._mine and named and self._mine not in named)
+
+    def _is_claimed(self, entry):
+        return any(claim.search(entry.text) for claim in self._claims)
 
     def _read(self):
         try:

@@ -36,7 +36,7 @@ class Server:
         self.documents = self.root / "htdocs"
         self.documents.mkdir()
         (self.documents / "health.txt").write_text("healthy\n")
-        self.log = Log(self.root / "error.log")
+        self.log = Log(self.root / "error.log", self.documents)
         self.site = Site(self, directory)
         self.port = None
         self._process = None

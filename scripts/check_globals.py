@@ -39,8 +39,8 @@ def read_object(path):
         if not match:
             continue
         flags, section, name = match.groups()
-        if flags[6] != "O" or READ_ONLY.match(section):
-            continue
+        if flags[5] == "d" or READ_ONLY.match(section):
+            continue  # the section's own symbol, or constants
         if WRITABLE.match(section):
             yield plain_name(name.strip())
 

@@ -138,7 +138,7 @@ def test_callbacks_run_when_a_child_ends(own_server, mpm, end):
 
 def test_callbacks_run_in_the_interpreter_that_registered_them(own_server):
     server = own_server(children=1, files={
-        "hello.py": CLEANUP.replace("apache.register_cleanup(fail", "str("),
+        "hello.py": CLEANUP.replace("raise ValueError(text)", "pass"),
         ".htaccess": HELLO[".htaccess"] + """
             <Files one>
                 PythonInterpreter one
@@ -153,7 +153,8 @@ def test_callbacks_run_in_the_interpreter_that_registered_them(own_server):
     for name in ("one", "two"):
         texts = [entry.text for entry
                  in server.log.matching(f"^end .* in {name}$")]
-        assert texts == [f"end third in {name}", f"end first in {name}"]
+        assert texts == [f"end {order} in {name}"
+                         for order in ("third", "second", "first")]
 
 
 def test_callbacks_run_when_a_child_has_served_its_connections(own_server):
@@ -331,7 +332,8 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize("call, level, text", WRITES)
+@pytest.mark.parametrize("call, level, text", WRITES,
+                         ids=range(len(WRITES)))
 def test_what_python_writes_reaches_the_error_log(site, call, level, text):
     site.write({"hello.py": page("'ok'", "import sys, logging, warnings")
                 .replace("    req.write", f"    {call}\n    req.write")})
@@ -349,14 +351,23 @@ def test_lines_are_written_one_by_one_and_parts_are_joined(site):
     print("thr", end="")
     print("ee")
     print()
-    print("four", "five", sep="-", end="", flush=True)
+    print("four", "five", sep="-")
     req.write""")})
     site.serve("hello")
     assert site.get().text == "ok"
-    site.log.expect("four-five")
     texts = [entry.text for entry in site.log.matching(".")
              if entry.level == "notice" and entry.module == "python"]
     assert texts == ["one", "two", "three", "four-five"]
+
+
+def test_unfinished_line_is_not_mixed_with_those_of_the_next_request(
+        own_server):
+    server = own_server(mpm="worker", children=1, threads=1, files={
+        **HELLO, "hello.py": page("print(req.args, end='') or 'ok'")})
+    for word in ("one", "two"):
+        assert server.site.get("?" + word).text == "ok"
+    assert [entry.text for entry in server.log.matching("one|two")
+            if entry.level == "notice"] == ["one", "two"]
 
 
 def test_traceback_of_logging_is_whole(site):

@@ -49,7 +49,9 @@ class Connection:
 
     def send(self, path, method="GET", headers=None, body=None):
         """The first half of request()."""
-        self._http.putrequest(method, path, skip_accept_encoding=True)
+        headers = headers or {}
+        self._http.putrequest(method, path, skip_accept_encoding=True,
+                              skip_host="Host" in headers)
         chunked = not (body is None or isinstance(body, (bytes, str)))
         if isinstance(body, str):
             body = body.encode()
@@ -57,7 +59,7 @@ class Connection:
             self._http.putheader("Transfer-Encoding", "chunked")
         elif body is not None:
             self._http.putheader("Content-Length", str(len(body)))
-        for name, value in (headers or {}).items():
+        for name, value in headers.items():
             self._http.putheader(name, value)
         self._http.endheaders(body, encode_chunked=chunked)
 

@@ -2,8 +2,8 @@
 
 A test claims what it provokes; health.py fails it for every severe entry that
 nobody claimed. A claim covers the lines that continue the claimed one: the
-traceback that the same thread writes below it, up to its next line that begins
-with a code. Entries about the files of other sites belong to other tests and
+traceback below it, and below a line with a code everything that the same
+thread writes up to its next line with one. Entries about the files of other sites belong to other tests and
 are passed over: a module that a failed test left broken is tried again and
 again."""
 
@@ -59,6 +59,14 @@ def parse(line):
     pid = int(match["pid"])
     return Entry(match["module"], match["level"], pid,
                  int(match["tid"] or pid), match["text"])
+
+
+def _continues(block, entry):
+    """Is it a line of the traceback, or of the text, that block began?"""
+    inside = (" ", "Traceback (most recent")
+    return not entry.is_coded and (
+        block[0].is_coded or entry.text.startswith(inside)
+        or block[-1].text.startswith(inside))
 
 
 class Log:
@@ -128,18 +136,17 @@ class Log:
         raise ValueError(f"not of this test: {entry}")
 
     def _blocks(self):
-        """The entries in lists that begin with a coded one and go on with
-        those that continue it."""
+        """The entries in lists: one, and those that continue it."""
         blocks = []
-        open_blocks = {}
+        last = {}
         for entry in self._entries:
             thread = (entry.pid, entry.tid, entry.module, entry.level)
-            if entry.is_coded or thread not in open_blocks:
-                blocks.append([entry])
-                if entry.is_coded:
-                    open_blocks[thread] = blocks[-1]
+            block = last.get(thread)
+            if block and _continues(block, entry):
+                block.append(entry)
             else:
-                open_blocks[thread].append(entry)
+                last[thread] = [entry]
+                blocks.append(last[thread])
         return blocks
 
     def _is_of_another_site(self, block):

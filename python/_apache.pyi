@@ -15,6 +15,7 @@ from mod_python.apache import (
     APLOG_WARNING as APLOG_WARNING,
     ExpiredError as ExpiredError,
     SERVER_RETURN as SERVER_RETURN,
+    log_here as log_here,
     mp_conn as mp_conn,
     mp_finfo as mp_finfo,
     mp_hlist as mp_hlist,
@@ -22,10 +23,6 @@ from mod_python.apache import (
     mp_server as mp_server,
     table as table,
 )
-
-def log_here(message: str, level: int) -> None:
-    """Write to the log of the request or connection whose handler runs in
-    this thread, else to the main server's."""
 
 def register_cleanup(
     interpreter: str,

@@ -28,7 +28,7 @@ interpreter = None
 main_server = None
 """The main server of this httpd: mp_server, set by init()."""
 
-make_table = table
+make_table = mp_table = table
 exists_config = exists_config_define
 
 

@@ -298,6 +298,7 @@ class table:
     def update(self, mapping: Mapping[Any, Any], /) -> None: ...
 
 make_table = table
+mp_table = table
 
 @final
 class mp_finfo:
@@ -682,6 +683,10 @@ def log_error(
     message: _Text | None, level: int = 3, server: mp_server | None = None,
 ) -> None:
     """Write to the main error log, or to server's."""
+
+def log_here(message: str | ReadableBuffer, level: int = 3, /) -> None:
+    """Write to the log of the request or connection whose handler runs in
+    this thread, else to the main server's."""
 
 def config_tree() -> _ConfigTree:
     """The configuration as read: (directive, arguments) tuples; a list that

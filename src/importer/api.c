@@ -118,6 +118,7 @@ mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg)
     Py_VISIT(importer->polled);
     Py_VISIT(importer->pending);
     Py_VISIT(importer->touched);
+    Py_VISIT(importer->told);
     for (mp_root_t *root = importer->roots; root; root = root->next) {
         Py_VISIT(root->builtins);
     }

@@ -1,6 +1,9 @@
-/* finder.c - mp_finder: finder and loader in one, at the end of
- * sys.meta_path. The importer loads the module; what importlib is given is
- * the portal. */
+/* finder.c - mp_finder: finder and loader in one. The importer loads the
+ * module; what importlib is given is the portal.
+ *
+ * There are two on sys.meta_path: the last finds what nobody else found; the
+ * first takes the parts of hot packages, which Python's own path finder would
+ * otherwise load as cold modules, by the package's __path__. */
 #include "runtime/python.h"
 
 #include "importer/finder.h"
@@ -14,6 +17,7 @@
 typedef struct {
     PyObject_HEAD
     mp_importer_t *importer;
+    int is_first;
 } finder_t;
 
 /* "_mp_1234abcd.shop.page": the part below a known root, and its directory. */
@@ -75,6 +79,25 @@ done:
     return result;
 }
 
+/* Is this the name of a part of a hot package? 1, 0, -1. */
+static int
+is_hot_part(mp_importer_t *importer, PyObject *name)
+{
+    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
+    Py_ssize_t dot = PyUnicode_FindChar(name, '.', 0, length, -1);
+    if (dot <= 0) {
+        return 0;
+    }
+    PyObject *parent = PyUnicode_Substring(name, 0, dot);
+    PyObject *module = parent
+        ? PyDict_GetItemWithError(PyImport_GetModuleDict(), parent) : NULL;
+    Py_XDECREF(parent);
+    if (!module) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    return Py_IS_TYPE(module, importer->state->types[MP_TYPE_PORTAL]);
+}
+
 PyDoc_STRVAR(find_spec_doc,
 "find_spec(name, path=None, target=None)\n--\n\n"
 "A spec for a reloadable module of an application root, else None.");
@@ -89,7 +112,13 @@ finder_find_spec(PyObject *self, PyObject *args, PyObject *keywords)
                                      &name, &path, &target)) {
         return NULL;
     }
-    int found = load_by_name(importer, name);
+    int found = 1;
+    if (((finder_t *)self)->is_first) {
+        found = is_hot_part(importer, name);
+    }
+    if (found > 0) {
+        found = load_by_name(importer, name);
+    }
     if (found <= 0) {
         if (found < 0) {
             return NULL;
@@ -168,22 +197,32 @@ PyType_Spec mp_finder_spec = {
     .slots = finder_slots,
 };
 
-int
-mp_finder_install(mp_importer_t *importer)
+static int
+insert_finder(mp_importer_t *importer, PyObject *path, Py_ssize_t place,
+              int is_first)
 {
     PyTypeObject *type = importer->state->types[MP_TYPE_FINDER];
-    PyObject *path = PySys_GetObject("meta_path");
-    if (!path) {
-        PyErr_SetString(PyExc_RuntimeError, "sys.meta_path is gone");
-        return -1;
-    }
     finder_t *finder = (finder_t *)type->tp_alloc(type, 0);
     if (!finder) {
         return -1;
     }
     finder->importer = importer;
-    int failed = PyList_Check(path) ? PyList_Append(path, (PyObject *)finder)
-                                    : -1;
+    finder->is_first = is_first;
+    int failed = PyList_Insert(path, place, (PyObject *)finder);
     Py_DECREF(finder);
     return failed;
+}
+
+int
+mp_finder_install(mp_importer_t *importer)
+{
+    PyObject *path = PySys_GetObject("meta_path");
+    if (!path || !PyList_Check(path)) {
+        PyErr_SetString(PyExc_RuntimeError, "sys.meta_path is not a list");
+        return -1;
+    }
+    if (insert_finder(importer, path, PyList_GET_SIZE(path), 0) < 0) {
+        return -1;
+    }
+    return insert_finder(importer, path, 0, 1);
 }

@@ -1,5 +1,5 @@
-/* finder.h - the way from cold code to hot modules: mp_finder, last on
- * sys.meta_path. Finds names of application roots, and the stable names of
+/* finder.h - the way from cold code to hot modules: mp_finder, on
+ * sys.meta_path. Finds parts of hot packages, names of application roots, and the stable names of
  * directory roots that an unpickler asks for. */
 #ifndef MP_IMPORTER_FINDER_H
 #define MP_IMPORTER_FINDER_H
@@ -8,7 +8,7 @@
 
 extern PyType_Spec mp_finder_spec;
 
-/* Append one to sys.meta_path. 0 or -1. [attached] */
+/* Put them on sys.meta_path. 0 or -1. [attached] */
 int mp_finder_install(mp_importer_t *importer);
 
 #endif

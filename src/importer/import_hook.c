@@ -476,10 +476,10 @@ remember(const mp_import_request_t *request, PyObject *name,
     }
     PyObject *target = leaf ? leaf->name : Py_None;
     int failed = PyDict_SetItem(importing->bindings, name, target);
-    if (!failed && top != leaf) {
+    if (!failed && (top != leaf || !leaf)) {
         PyObject *first = first_component(name);
-        failed = first ? PyDict_SetItem(importing->bindings, first, top->name)
-                       : -1;
+        failed = first ? PyDict_SetItem(importing->bindings, first,
+                                        top ? top->name : Py_None) : -1;
         Py_XDECREF(first);
     }
     return failed;

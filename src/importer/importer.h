@@ -53,6 +53,7 @@ struct mp_importer_t {
     PyObject *pending;      /* set of str: modules whose newest files do not
                                load; tried again with the next change */
     PyObject *touched;      /* set of str: the paths that attempt touched */
+    PyObject *told;         /* str: what the log was told of it, or NULL */
 
     /* Written by the holder, read by anybody (volatile loads do). */
     volatile int has_pending;

@@ -120,7 +120,7 @@ compare_source(mp_reach_t *reach, mp_instance_t *instance, size_t node)
     }
     else {
         mp_depgraph_mark(reach->graph, node);
-        PyObject *row = Py_BuildValue("(Oy#)", bytes, (char *)&id,
+        PyObject *row = Py_BuildValue("[Oy#]", bytes, (char *)&id,
                                       (Py_ssize_t)sizeof(id));
         failed = !row
                  || PyDict_SetItem(reach->sources, instance->file,
@@ -149,10 +149,33 @@ is_search_suspect(mp_reach_t *reach, mp_instance_t *instance)
     return suspect;
 }
 
+/* Do the imports of this instance lead elsewhere now? Marks it. */
+static int
+compare_imports(mp_reach_t *reach, mp_instance_t *instance, size_t node)
+{
+    int same = mp_search_still_same(reach->importer, instance);
+    if (same != 0) {
+        return same < 0 ? -1 : 0;
+    }
+    mp_depgraph_mark(reach->graph, node);
+    return set_reason(reach, instance->name, "its imports lead elsewhere");
+}
+
+/* Look at a module without waiting for an event that names it. */
+static int
+examine(mp_reach_t *reach, size_t node)
+{
+    mp_instance_t *instance = mp_reach_instance(reach, node);
+    if (instance->file != Py_None
+        && compare_source(reach, instance, node) < 0) {
+        return -1;
+    }
+    return compare_imports(reach, instance, node);
+}
+
 static int
 mark_changed(mp_reach_t *reach)
 {
-    mp_importer_t *importer = reach->importer;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(reach->instances); i++) {
         mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(
             reach->instances, i);
@@ -165,19 +188,9 @@ mark_changed(mp_reach_t *reach)
         if (suspect < 0) {
             return -1;
         }
-        if (suspect
-            && PyDict_Contains(reach->reasons, instance->name) == 0) {
-            int same = mp_search_still_same(importer, instance);
-            if (same < 0) {
-                return -1;
-            }
-            if (!same) {
-                mp_depgraph_mark(reach->graph, i);
-                if (set_reason(reach, instance->name,
-                               "its imports lead elsewhere") < 0) {
-                    return -1;
-                }
-            }
+        if (suspect && PyDict_Contains(reach->reasons, instance->name) == 0
+            && compare_imports(reach, instance, (size_t)i) < 0) {
+            return -1;
         }
     }
     return 0;
@@ -279,7 +292,8 @@ mp_reach_spread(mp_reach_t *reach)
     return 0;
 }
 
-/* Modules whose newest files did not load last time are tried again. */
+/* Modules whose newest files did not load last time are looked at again; one
+ * that is back to what is running needs nothing. */
 int
 mp_reach_mark_pending(mp_reach_t *reach)
 {
@@ -290,13 +304,13 @@ mp_reach_mark_pending(mp_reach_t *reach)
     }
     for (name = PyIter_Next(iterator); name; name = PyIter_Next(iterator)) {
         PyObject *number = PyDict_GetItemWithError(reach->numbers, name);
-        if (number) {
-            mp_depgraph_mark(reach->graph, PyLong_AsSize_t(number));
-            if (PyDict_Contains(reach->reasons, name) == 0) {
-                set_reason(reach, name, "tried again");
-            }
-        }
+        size_t node = number ? PyLong_AsSize_t(number) : 0;
+        int failed = !number || PyDict_Contains(reach->reasons, name)
+                         ? 0 : examine(reach, node);
         Py_DECREF(name);
+        if (failed) {
+            break;
+        }
     }
     Py_DECREF(iterator);
     return PyErr_Occurred() ? -1 : 0;

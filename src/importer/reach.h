@@ -20,7 +20,8 @@ typedef struct {
     PyObject *numbers;     /* dict: name -> int, its node */
     mp_depgraph_t *graph;
     PyObject *reasons;     /* dict: name -> str: why it was reached */
-    PyObject *sources;     /* dict: path -> (bytes, mp_source_id_t as bytes) */
+    PyObject *sources;     /* dict: path -> [bytes, mp_source_id_t as bytes],
+                              and the code once it is compiled */
     PyObject *old;         /* dict: name -> instance: all that was reached */
     size_t reached;        /* how many */
 } mp_reach_t;

@@ -120,6 +120,30 @@ is_wanted_late(refresh_t *refresh, mp_instance_t *old)
     return wanted;
 }
 
+/* A syntax error is found before anything is executed. */
+static int
+compile_members(refresh_t *refresh, mp_instance_t **members, size_t count)
+{
+    mp_importer_t *importer = refresh->reach.importer;
+    for (size_t i = 0; i < count; i++) {
+        PyObject *file = members[i]->file;
+        mp_source_id_t unused;
+        if (PyDict_Contains(refresh->staging.sources, file) != 1) {
+            continue;
+        }
+        PyObject *code = mp_stage_compile(importer, file, &unused);
+        if (!code) {
+            PyObject *exc = PyErr_GetRaisedException();
+            refresh->staging.culprit = Py_NewRef(file);
+            PySet_Add(importer->touched, file);
+            PyErr_SetRaisedException(exc);
+            return -1;
+        }
+        Py_DECREF(code);
+    }
+    return 0;
+}
+
 /* Entries first: their imports bring in the rest, in the order of plain
  * Python. Then what functions imported. */
 static int
@@ -160,6 +184,38 @@ fail_members(refresh_t *refresh, mp_instance_t **members, size_t count,
     return 0;
 }
 
+/* The exception in flight is why a component did not load. A failure that is
+ * tried again without a change, once a second, is told once. */
+static void
+report_failure(refresh_t *refresh, size_t count)
+{
+    mp_importer_t *importer = refresh->reach.importer;
+    server_rec *server = importer->state->interp->server;
+    PyObject *exc = PyErr_GetRaisedException();
+    PyObject *culprit = refresh->staging.culprit;
+    PyObject *story = PyUnicode_FromFormat("%R %R", exc, culprit);
+    if (!story) {
+        PyErr_Clear(); /* a broken __repr__: then it is told each time */
+    }
+    int is_old = story && importer->told
+                 && PyUnicode_Compare(story, importer->told) == 0
+                 && PySet_GET_SIZE(refresh->reach.changed) == 0;
+    Py_XSETREF(importer->told, story);
+    if (is_old) {
+        Py_XDECREF(exc);
+        return;
+    }
+    const char *file = culprit && culprit != Py_None
+                           ? PyUnicode_AsUTF8(culprit) : NULL;
+    char what[1024];
+    PyErr_Clear(); /* a file name that is no UTF-8 */
+    snprintf(what, sizeof(what), "reload failed%s%s%s, the last good version "
+             "of %d modules goes on", file ? " in '" : "", file ? file : "",
+             file ? "'" : "", (int)count);
+    PyErr_SetRaisedException(exc);
+    mp_error_log(importer->state, MP_LOG_SERVER(server), "MPY0202", what);
+}
+
 /* The component did not load: the new generation forgets what it began. */
 static int
 roll_back(refresh_t *refresh, mp_instance_t **members, size_t count,
@@ -186,16 +242,8 @@ roll_back(refresh_t *refresh, mp_instance_t **members, size_t count,
         Py_XDECREF(exc);
         return -1;
     }
-    mp_thread_suspended_t held;
-    mp_importer_t *importer = refresh->reach.importer;
-    server_rec *server = importer->state->interp->server;
     PyErr_SetRaisedException(exc);
-    mp_error_log(importer->state, MP_LOG_SERVER(server), "MPY0202",
-                 "reload failed, the last good version goes on");
-    held = mp_thread_suspend();
-    mp_log_plain(MP_LOG_SERVER(server), APLOG_INFO,
-                 "rolled back: %d modules stay as they were", (int)count);
-    mp_thread_resume(held);
+    report_failure(refresh, count);
     return 0;
 }
 
@@ -204,9 +252,13 @@ run_component(refresh_t *refresh, size_t component)
 {
     size_t count;
     mp_instance_t **members = members_of(refresh, component, &count);
+    Py_CLEAR(refresh->staging.culprit);
     PyObject *snapshot = members
         ? PyDict_Copy(refresh->staging.next->table) : NULL;
-    int failed = snapshot ? run_members(refresh, members, count) : -1;
+    int failed = -1;
+    if (snapshot && compile_members(refresh, members, count) == 0) {
+        failed = run_members(refresh, members, count);
+    }
     if (failed && snapshot) {
         failed = roll_back(refresh, members, count, snapshot);
     }
@@ -345,15 +397,14 @@ refresh_marked(refresh_t *refresh, mp_importer_t *importer, int retry)
     if (mp_root_sync_builtins(importer, 0) < 0) {
         return -1;
     }
-    if (importer->has_pending
-        && (retry || PyDict_GET_SIZE(refresh->reach.reasons) > 0)
-        && mp_reach_mark_pending(&refresh->reach) < 0) {
+    if (retry && mp_reach_mark_pending(&refresh->reach) < 0) {
         return -1;
     }
     if (mp_reach_spread(&refresh->reach) < 0) {
         return -1;
     }
-    return refresh->reach.reached > 0 ? stage(refresh) : 0;
+    /* Nothing reached by a retry: what failed is as it was. */
+    return refresh->reach.reached > 0 || retry ? stage(refresh) : 0;
 }
 
 static int
@@ -375,6 +426,7 @@ end(refresh_t *refresh)
 {
     Py_XDECREF(refresh->staging.next);
     Py_XDECREF(refresh->staging.failed);
+    Py_XDECREF(refresh->staging.culprit);
     mp_reach_end(&refresh->reach);
 }
 

@@ -134,18 +134,6 @@ name_executing(mp_importer_t *importer)
 
 #define LONGEST_WRITE_MS 500
 
-static PyObject *
-take_staged(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
-{
-    PyObject *row = importer->staging
-        ? PyDict_GetItemWithError(importer->staging->sources, path) : NULL;
-    if (!row) {
-        return NULL;
-    }
-    memcpy(id, PyBytes_AS_STRING(PyTuple_GET_ITEM(row, 1)), sizeof(*id));
-    return Py_NewRef(PyTuple_GET_ITEM(row, 0));
-}
-
 /* While somebody writes path: wait for the end, within reason. 1: the file
  * was touched, read it again; 0: it is at rest; -1. */
 static int
@@ -171,15 +159,12 @@ wait_for_writer(mp_importer_t *importer, PyObject *path)
     }
 }
 
-PyObject *
-mp_stage_read(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
+/* The bytes of a file that no refresh has read. New bytes. */
+static PyObject *
+read_source(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
 {
-    PyObject *bytes = take_staged(importer, path, id);
-    if (bytes || PyErr_Occurred()) {
-        return bytes;
-    }
     for (;;) {
-        bytes = mp_source_read(path, id);
+        PyObject *bytes = mp_source_read(path, id);
         if (!bytes || !importer->view) {
             return bytes;
         }
@@ -192,6 +177,59 @@ mp_stage_read(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
             return NULL;
         }
     }
+}
+
+/* compile(), not Py_CompileString(): it knows coding lines, byte order marks
+ * and null bytes. */
+static PyObject *
+compile_source(PyObject *bytes, PyObject *file)
+{
+    PyObject *code = NULL;
+    PyObject *builtins = PyImport_ImportModule("builtins");
+    PyObject *compile = builtins ? PyObject_GetAttrString(builtins, "compile")
+                                 : NULL;
+    PyObject *args = compile ? Py_BuildValue("(OOs)", bytes, file, "exec")
+                             : NULL;
+    PyObject *keywords = args ? Py_BuildValue("{sO}", "dont_inherit", Py_True)
+                              : NULL;
+    if (keywords) {
+        code = PyObject_Call(compile, args, keywords);
+    }
+    Py_XDECREF(keywords);
+    Py_XDECREF(args);
+    Py_XDECREF(compile);
+    Py_XDECREF(builtins);
+    return code;
+}
+
+/* The code of a row of staging->sources, compiled once. New reference. */
+static PyObject *
+compile_row(PyObject *row, PyObject *path)
+{
+    if (PyList_GET_SIZE(row) > 2) {
+        return Py_NewRef(PyList_GET_ITEM(row, 2));
+    }
+    PyObject *code = compile_source(PyList_GET_ITEM(row, 0), path);
+    if (code && PyList_Append(row, code) < 0) {
+        Py_CLEAR(code);
+    }
+    return code;
+}
+
+PyObject *
+mp_stage_compile(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
+{
+    PyObject *row = importer->staging
+        ? PyDict_GetItemWithError(importer->staging->sources, path) : NULL;
+    if (row) {
+        memcpy(id, PyBytes_AS_STRING(PyList_GET_ITEM(row, 1)), sizeof(*id));
+        return compile_row(row, path);
+    }
+    PyObject *bytes = PyErr_Occurred() ? NULL
+                                       : read_source(importer, path, id);
+    PyObject *code = bytes ? compile_source(bytes, path) : NULL;
+    Py_XDECREF(bytes);
+    return code;
 }
 
 /* ---- logging ----------------------------------------------------------- */
@@ -242,29 +280,6 @@ log_import(mp_importer_t *importer, mp_instance_t *instance)
 
 /* ---- executing --------------------------------------------------------- */
 
-/* compile(), not Py_CompileString(): it knows coding lines, byte order marks
- * and null bytes. */
-static PyObject *
-compile_source(PyObject *bytes, PyObject *file)
-{
-    PyObject *code = NULL;
-    PyObject *builtins = PyImport_ImportModule("builtins");
-    PyObject *compile = builtins ? PyObject_GetAttrString(builtins, "compile")
-                                 : NULL;
-    PyObject *args = compile ? Py_BuildValue("(OOs)", bytes, file, "exec")
-                             : NULL;
-    PyObject *keywords = args ? Py_BuildValue("{sO}", "dont_inherit", Py_True)
-                              : NULL;
-    if (keywords) {
-        code = PyObject_Call(compile, args, keywords);
-    }
-    Py_XDECREF(keywords);
-    Py_XDECREF(args);
-    Py_XDECREF(compile);
-    Py_XDECREF(builtins);
-    return code;
-}
-
 /* The old instance of the module that is executed anew, borrowed, or NULL. */
 static mp_instance_t *
 predecessor(mp_importer_t *importer, PyObject *name)
@@ -286,10 +301,8 @@ run_body(mp_importer_t *importer, mp_generation_t *generation,
         return -1;
     }
     instance->links = links;
-    PyObject *bytes = mp_stage_read(importer, instance->file,
-                                    &instance->source);
-    PyObject *code = bytes ? compile_source(bytes, instance->file) : NULL;
-    Py_XDECREF(bytes);
+    PyObject *code = mp_stage_compile(importer, instance->file,
+                                      &instance->source);
     if (!code || PyList_Append(importer->bodies, (PyObject *)instance) < 0) {
         Py_XDECREF(code);
         return -1;
@@ -308,7 +321,10 @@ run_body(mp_importer_t *importer, mp_generation_t *generation,
     PyErr_SetRaisedException(exc);
     Py_DECREF(code);
     Py_XDECREF(result);
-    return result && !failed ? 0 : -1;
+    if (!result || failed) {
+        return -1;
+    }
+    return mp_root_sync_builtins(importer, 1); /* it may have added to them */
 }
 
 /* A body may put another object in its place in sys.modules; importers are to
@@ -475,6 +491,9 @@ drop_failed(mp_importer_t *importer, mp_generation_t *generation,
     PyObject *exc = PyErr_GetRaisedException();
     PyObject *instances = PyDict_Values(generation->table);
     remember_touched(importer, failed);
+    if (importer->staging && !importer->staging->culprit) {
+        importer->staging->culprit = Py_NewRef(failed->file);
+    }
     Py_ssize_t count = instances ? PyList_GET_SIZE(instances) : 0;
     for (Py_ssize_t i = 0; i < count; i++) {
         mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(instances,
@@ -547,6 +566,16 @@ raise_if_failed(mp_importer_t *importer, PyObject *name)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* A module of this name is loaded, but from another file: the name has come to
+ * mean something else (x.py became x/__init__.py). */
+static int
+is_superseded(mp_instance_t *instance, const mp_location_t *location)
+{
+    PyObject *file = location->file ? location->file : Py_None;
+    return !instance->is_executing
+           && PyObject_RichCompareBool(instance->file, file, Py_NE) == 1;
+}
+
 /* With the stage lock held. */
 static mp_instance_t *
 load(mp_importer_t *importer, mp_generation_t *generation,
@@ -562,6 +591,13 @@ load(mp_importer_t *importer, mp_generation_t *generation,
         }
         /* Its package may have imported it meanwhile. */
         instance = mp_generation_find(generation, location->name);
+    }
+    if (instance && importer->staging && is_superseded(instance, location)) {
+        parent = mp_generation_find(generation, instance->parent);
+        if (PyDict_DelItem(generation->table, location->name) < 0) {
+            return NULL;
+        }
+        instance = NULL;
     }
     if (instance) {
         instance->is_entry |= is_entry;

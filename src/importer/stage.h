@@ -24,13 +24,17 @@ struct mp_staging_t {
                               of every module to be executed anew */
     PyObject *reasons;     /* dict: name -> str: why, for the log */
     PyObject *failed;      /* dict: name -> exception */
-    PyObject *sources;     /* dict: path -> (bytes, mp_source_id_t as bytes) */
+    PyObject *culprit;     /* str: the file that failed first in the component
+                              that runs, owned; or NULL */
+    PyObject *sources;     /* dict: path -> [bytes, mp_source_id_t as bytes],
+                              and the code once it is compiled */
 };
 
-/* The newest bytes of a file: those a refresh has read already, or from the
- * disk; a file that is being written is waited for. New bytes. */
-PyObject *mp_stage_read(mp_importer_t *importer, PyObject *path,
-                        mp_source_id_t *id);
+/* The newest code of a file: of the bytes a refresh has read already, or from
+ * the disk; a file that is being written is waited for. New code object; NULL
+ * with OSError or what compile() raises. */
+PyObject *mp_stage_compile(mp_importer_t *importer, PyObject *path,
+                           mp_source_id_t *id);
 
 /* The instance for a location in generation, executed if it is not there yet.
  * Borrowed from the generation's table; its body has run to its end, unless

@@ -570,6 +570,43 @@ def test_a_sub_request_knows_its_main_request(site):
         f"/{site.name}/page.shtml", True, None, None, "INCLUDED")
 
 
+def test_related_requests_in_cleanups_are_alive_or_none(site):
+    """The redirected request ends before the one that it came from."""
+    site.write({"two.py": """
+        from mod_python import apache
+
+        kept = []
+
+        def handler(req):
+            req.register_cleanup(clean, req)
+            if req.prev is None:
+                req.internal_redirect(req.uri + "x")
+            else:
+                req.write("x")
+            return apache.OK
+
+        def clean(req):
+            kept.append((req.prev, req.next, req.main))
+            req.log_error("%s: %r %r" % (
+                req.prev and req.prev.uri, req.next, req.main),
+                apache.APLOG_NOTICE)
+
+        def loghandler(req):
+            while kept:
+                for old in kept.pop():
+                    try:
+                        assert old is None or not old.uri
+                    except apache.ExpiredError:
+                        pass
+            return apache.OK
+        """})
+    site.serve("two", "PythonLogHandler two")
+    for _ in range(4):
+        assert site.get().text == "x"
+    site.log.expect(f"^{site.url()}: None None$", count=4)
+    site.log.expect("^None: None None$", count=4)
+
+
 # configuration
 
 def test_get_options_holds_the_options_in_force(site):

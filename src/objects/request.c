@@ -20,9 +20,6 @@ mp_request_wrap(mp_state_t *state, mp_request_t *request)
         mp_proxy_adopt(holding->proxy);
         return Py_NewRef(holding->proxy);
     }
-    if (request->ending) {
-        Py_RETURN_NONE; /* nobody would make a new one expire */
-    }
     PyTypeObject *type = state->types[MP_TYPE_REQUEST];
     mp_request_object_t *self = (mp_request_object_t *)type->tp_alloc(type, 0);
     if (!self) {
@@ -34,6 +31,13 @@ mp_request_wrap(mp_state_t *state, mp_request_t *request)
     mp_proxy_adopt((PyObject *)self);
     holding->proxy = self;
     return Py_NewRef((PyObject *)self);
+}
+
+PyObject *
+mp_request_find(mp_state_t *state, mp_request_t *request)
+{
+    mp_holding_t *holding = mp_context_holding(request, state->interp);
+    return Py_NewRef(holding->proxy ? (PyObject *)holding->proxy : Py_None);
 }
 
 /* Does this phase run now, for the request or for the first one of its

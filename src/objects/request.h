@@ -25,10 +25,13 @@ typedef struct {
 /* Wrap r for Python in the interpreter of state. New reference; the same
  * object for the same r while it lives (the holding of its record keeps it).
  * From now on it belongs to the calling thread. Expires when r->pool is
- * cleared: later use raises apache.ExpiredError. None when the record has
- * ended before and there is no object any more.
+ * cleared: later use raises apache.ExpiredError. Not for a record that has
+ * ended: nobody would make the object expire.
  * [attached] NULL with an exception set on failure. */
 PyObject *mp_request_wrap(mp_state_t *state, mp_request_t *request);
+
+/* The object that mp_request_wrap() has made, or None. New reference. */
+PyObject *mp_request_find(mp_state_t *state, mp_request_t *request);
 
 /* req.register_cleanup() callables of this holding, last registered first;
  * errors are logged. To be called for every holding of a record that ends,

@@ -101,8 +101,13 @@ get_request(PyObject *self, void *field)
     if (!related) {
         Py_RETURN_NONE;
     }
-    return mp_request_wrap(((mp_proxy_t *)self)->state,
-                           mp_context_get(related));
+    const mp_request_object_t *object = (mp_request_object_t *)self;
+    mp_request_t *record = mp_context_get(related);
+    if (record->ending || object->request->ending) {
+        /* the other may have ended, and then must not begin again */
+        return mp_request_find(object->base.state, record);
+    }
+    return mp_request_wrap(object->base.state, record);
 }
 
 /* Array of const char * as a tuple of str. */

@@ -202,9 +202,11 @@ run_handler(run_t *run)
 }
 
 static int
-goes_on(const mp_phase_row_t *row, int code)
+goes_on(mp_phase_t phase, int code)
 {
-    return (code == OK && row->goes_on_after_ok)
+    const mp_phase_row_t *row = &mp_phases[phase];
+    return phase == MP_PHASE_CLEANUP /* nobody looks at its results */
+           || (code == OK && row->goes_on_after_ok)
            || (code == DECLINED && row->goes_on_after_declined);
 }
 
@@ -224,7 +226,7 @@ run_list(run_t *run, const apr_array_header_t *list, int *code)
             continue;
         }
         *code = result;
-        if (!goes_on(&mp_phases[run->phase], result)) {
+        if (!goes_on(run->phase, result)) {
             return 0;
         }
     }
@@ -501,9 +503,10 @@ handler(request_rec *r)
             && strcmp(r->handler, "python-program"))) {
         return DECLINED;
     }
+    const mp_dir_config_t *config = mp_config_of_request(r);
     mp_request_t *request = mp_context_find(r);
-    if (!mp_config_handlers(mp_config_of_request(r), MP_PHASE_HANDLER, r,
-                            NULL)
+    if (!config->handlers[MP_PHASE_HANDLER]
+        && !(config->extension_phases & (1u << MP_PHASE_HANDLER))
         && !(request && request->added[MP_PHASE_HANDLER])) {
         /* Declining would show the source to the client. */
         mp_log(MP_LOG_REQUEST(r), APLOG_ERR, 0, "MPY0407",
@@ -582,6 +585,9 @@ end_request(mp_request_t *request)
     }
 }
 
+/* mod_mime always has an answer; a Python type handler is asked before. */
+static const char *const before_mime[] = {"mod_mime.c", NULL};
+
 void
 mp_phases_register(apr_pool_t *pool)
 {
@@ -593,7 +599,7 @@ mp_phases_register(apr_pool_t *pool)
     ap_hook_access_checker(access_checker, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_user_id(check_user_id, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_auth_checker(auth_checker, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_type_checker(type_checker, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_type_checker(type_checker, NULL, before_mime, APR_HOOK_MIDDLE);
     ap_hook_fixups(fixups, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_log_transaction(log_transaction, NULL, NULL, APR_HOOK_MIDDLE);

@@ -115,6 +115,9 @@ compare_source(mp_reach_t *reach, mp_instance_t *instance, size_t node)
         return set_reason(reach, instance->name, "removed");
     }
     int failed = 0;
+    if (id.stamp.size == 0 && instance->source.stamp.size > 0) {
+        reach->saw_emptied = 1;
+    }
     if (!memcmp(id.hash, instance->source.hash, sizeof(id.hash))) {
         instance->source = id;
     }
@@ -392,6 +395,9 @@ mp_reach_give_back(mp_reach_t *reach, mp_importer_t *importer)
     return failed ? -1 : 0;
 }
 
+/* The kernel changes a file first and queues the event then. */
+#define EVENT_DELAY_MS 20
+
 static int
 mark_once(mp_reach_t *reach, mp_importer_t *importer, apr_time_t end_time)
 {
@@ -404,8 +410,22 @@ mark_once(mp_reach_t *reach, mp_importer_t *importer, apr_time_t end_time)
         || mark_changed(reach) < 0) {
         return -1;
     }
+    if (reach->saw_emptied && importer->view) {
+        /* Truncated just now, by a writer whose event is on its way? */
+        mp_thread_suspended_t held = mp_thread_suspend();
+        mp_watch_wait(importer->view, reach->position, EVENT_DELAY_MS);
+        mp_thread_resume(held);
+    }
     mp_changes_collect(importer, &failed);
     return failed;
+}
+
+int
+mp_reach_is_disturbed(mp_reach_t *reach)
+{
+    int failed = 0;
+    mp_changes_collect(reach->importer, &failed);
+    return failed ? -1 : reach->importer->is_disturbed;
 }
 
 /* Mark until nothing that was read changed under our hands. */

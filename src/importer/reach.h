@@ -16,6 +16,7 @@ typedef struct {
     PyObject *changed;     /* set: what importer->changed was */
     PyObject *moved;       /* list: what importer->moved was */
     uint64_t position;     /* events up to here are in them */
+    int saw_emptied;       /* a file that had content was read as empty */
     PyObject *instances;   /* list: the nodes of graph */
     PyObject *numbers;     /* dict: name -> int, its node */
     mp_depgraph_t *graph;
@@ -35,6 +36,10 @@ int mp_reach_mark_pending(mp_reach_t *reach);
 
 /* Spread the marks over the edges; fills old, reasons and reached. */
 int mp_reach_spread(mp_reach_t *reach);
+
+/* Was one of the files that were read, by this or by the stage, written to
+ * since? Then what was read may be half of it. 1, 0, -1. */
+int mp_reach_is_disturbed(mp_reach_t *reach);
 
 /* The instance of a node, borrowed. */
 mp_instance_t *mp_reach_instance(mp_reach_t *reach, size_t node);

@@ -21,6 +21,7 @@
 /* One refresh; on the stack of the thread that runs it. */
 typedef struct {
     mp_reach_t reach;
+    PyObject *failures;   /* list of (exception, file, modules) */
     mp_staging_t staging; /* borrows old, reasons and sources of reach */
 } refresh_t;
 
@@ -184,36 +185,59 @@ fail_members(refresh_t *refresh, mp_instance_t **members, size_t count,
     return 0;
 }
 
-/* The exception in flight is why a component did not load. A failure that is
- * tried again without a change, once a second, is told once. */
-static void
-report_failure(refresh_t *refresh, size_t count)
+/* Remember why a component did not load, for the log once the stage stands. */
+static int
+note_failure(refresh_t *refresh, PyObject *exc, size_t count)
+{
+    PyObject *culprit = refresh->staging.culprit;
+    PyObject *row = Py_BuildValue("(OOn)", exc, culprit ? culprit : Py_None,
+                                  (Py_ssize_t)count);
+    int failed = row ? PyList_Append(refresh->failures, row) : -1;
+    Py_XDECREF(row);
+    return failed;
+}
+
+/* Is this what the log was told last time, and did nothing change? */
+static int
+is_told(refresh_t *refresh, PyObject *row)
 {
     mp_importer_t *importer = refresh->reach.importer;
-    server_rec *server = importer->state->interp->server;
-    PyObject *exc = PyErr_GetRaisedException();
-    PyObject *culprit = refresh->staging.culprit;
-    PyObject *story = PyUnicode_FromFormat("%R %R", exc, culprit);
+    PyObject *story = PyObject_Repr(row);
     if (!story) {
         PyErr_Clear(); /* a broken __repr__: then it is told each time */
     }
-    int is_old = story && importer->told
-                 && PyUnicode_Compare(story, importer->told) == 0
-                 && PySet_GET_SIZE(refresh->reach.changed) == 0;
+    int told = story && importer->told
+               && PyUnicode_Compare(story, importer->told) == 0
+               && PySet_GET_SIZE(refresh->reach.changed) == 0;
     Py_XSETREF(importer->told, story);
-    if (is_old) {
-        Py_XDECREF(exc);
-        return;
+    return told;
+}
+
+/* A failure that is tried again without a change, once a second, is told
+ * once. */
+static void
+report_failures(refresh_t *refresh)
+{
+    mp_importer_t *importer = refresh->reach.importer;
+    server_rec *server = importer->state->interp->server;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(refresh->failures); i++) {
+        PyObject *row = PyList_GET_ITEM(refresh->failures, i);
+        if (is_told(refresh, row)) {
+            continue;
+        }
+        PyObject *culprit = PyTuple_GET_ITEM(row, 1);
+        const char *file = culprit == Py_None ? NULL
+                                              : PyUnicode_AsUTF8(culprit);
+        char what[1024];
+        PyErr_Clear(); /* a file name that is no UTF-8 is left out */
+        snprintf(what, sizeof(what), "reload failed%s%s%s (interpreter '%s'), "
+                 "the last good version of %ld modules goes on",
+                 file ? " in '" : "", file ? file : "", file ? "'" : "",
+                 importer->state->interp->name,
+                 PyLong_AsLong(PyTuple_GET_ITEM(row, 2)));
+        PyErr_SetRaisedException(Py_NewRef(PyTuple_GET_ITEM(row, 0)));
+        mp_error_log(importer->state, MP_LOG_SERVER(server), "MPY0202", what);
     }
-    const char *file = culprit && culprit != Py_None
-                           ? PyUnicode_AsUTF8(culprit) : NULL;
-    char what[1024];
-    PyErr_Clear(); /* a file name that is no UTF-8 */
-    snprintf(what, sizeof(what), "reload failed%s%s%s, the last good version "
-             "of %d modules goes on", file ? " in '" : "", file ? file : "",
-             file ? "'" : "", (int)count);
-    PyErr_SetRaisedException(exc);
-    mp_error_log(importer->state, MP_LOG_SERVER(server), "MPY0202", what);
 }
 
 /* The component did not load: the new generation forgets what it began. */
@@ -237,14 +261,11 @@ roll_back(refresh_t *refresh, mp_instance_t **members, size_t count,
         }
     }
     PyDict_Clear(table);
-    if (failed || PyDict_Update(table, snapshot) < 0
-        || fail_members(refresh, members, count, exc) < 0) {
-        Py_XDECREF(exc);
-        return -1;
-    }
-    PyErr_SetRaisedException(exc);
-    report_failure(refresh, count);
-    return 0;
+    failed = failed || PyDict_Update(table, snapshot) < 0
+             || fail_members(refresh, members, count, exc) < 0
+             || note_failure(refresh, exc, count) < 0;
+    Py_XDECREF(exc);
+    return failed ? -1 : 0;
 }
 
 static int
@@ -358,10 +379,18 @@ stage(refresh_t *refresh)
     importer->staging = staging;
     int failed = run_components(refresh);
     importer->staging = NULL;
-    if (failed || restore_failed(refresh) < 0 || note_pending(refresh) < 0) {
+    return failed;
+}
+
+/* The stage stands: what succeeded is published, what failed goes on. */
+static int
+commit(refresh_t *refresh)
+{
+    if (restore_failed(refresh) < 0 || note_pending(refresh) < 0) {
         return -1;
     }
-    mp_generation_commit(importer, staging->next);
+    mp_generation_commit(refresh->reach.importer, refresh->staging.next);
+    report_failures(refresh);
     return 0;
 }
 
@@ -390,9 +419,11 @@ has_news(mp_importer_t *importer)
            || PyList_GET_SIZE(importer->moved) > 0 || importer->has_polled;
 }
 
-/* Spread what was marked, and stage it. */
+/* Spread what was marked, and stage it. 1: done; 0: files changed while they
+ * were executed, so nothing was decided; -1 */
 static int
-refresh_marked(refresh_t *refresh, mp_importer_t *importer, int retry)
+refresh_marked(refresh_t *refresh, mp_importer_t *importer, int retry,
+               int is_last_try)
 {
     if (mp_root_sync_builtins(importer, 0) < 0) {
         return -1;
@@ -404,7 +435,17 @@ refresh_marked(refresh_t *refresh, mp_importer_t *importer, int retry)
         return -1;
     }
     /* Nothing reached by a retry: what failed is as it was. */
-    return refresh->reach.reached > 0 || retry ? stage(refresh) : 0;
+    if (refresh->reach.reached == 0 && !retry) {
+        return 1;
+    }
+    if (stage(refresh) < 0) {
+        return -1;
+    }
+    int disturbed = mp_reach_is_disturbed(&refresh->reach);
+    if (disturbed && !(disturbed > 0 && is_last_try)) {
+        return disturbed < 0 ? -1 : 0;
+    }
+    return commit(refresh) < 0 ? -1 : 1;
 }
 
 static int
@@ -418,7 +459,8 @@ begin(refresh_t *refresh, mp_importer_t *importer)
     refresh->staging.reasons = refresh->reach.reasons;
     refresh->staging.sources = refresh->reach.sources;
     refresh->staging.failed = PyDict_New();
-    return refresh->staging.failed ? 0 : -1;
+    refresh->failures = PyList_New(0);
+    return refresh->staging.failed && refresh->failures ? 0 : -1;
 }
 
 static void
@@ -427,6 +469,7 @@ end(refresh_t *refresh)
     Py_XDECREF(refresh->staging.next);
     Py_XDECREF(refresh->staging.failed);
     Py_XDECREF(refresh->staging.culprit);
+    Py_XDECREF(refresh->failures);
     mp_reach_end(&refresh->reach);
 }
 
@@ -441,22 +484,25 @@ refresh_locked(mp_importer_t *importer)
     if (retry < 0) {
         return -1;
     }
-    if (has_news(importer) || retry) {
+    apr_time_t end_time = apr_time_now() + apr_time_from_msec(500);
+    int done = 0;
+    while (!done && (has_news(importer) || retry)) {
         refresh_t refresh;
-        failed = begin(&refresh, importer);
+        done = begin(&refresh, importer);
         position = refresh.reach.position;
-        if (!failed) {
-            failed = refresh_marked(&refresh, importer, retry);
-            if (failed) {
-                mp_reach_give_back(&refresh.reach, importer);
-            }
+        if (!done) {
+            done = refresh_marked(&refresh, importer, retry,
+                                  apr_time_now() >= end_time);
+        }
+        if (done <= 0 && mp_reach_give_back(&refresh.reach, importer) < 0) {
+            done = -1;
         }
         end(&refresh);
     }
-    if (!failed && importer->view) {
+    if (done >= 0 && importer->view) {
         mp_watch_settle(importer->view, position);
     }
-    return failed;
+    return done < 0 ? -1 : 0;
 }
 
 /* The exception in flight says which module could not be waited for. */

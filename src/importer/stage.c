@@ -225,8 +225,11 @@ mp_stage_compile(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
         memcpy(id, PyBytes_AS_STRING(PyList_GET_ITEM(row, 1)), sizeof(*id));
         return compile_row(row, path);
     }
-    PyObject *bytes = PyErr_Occurred() ? NULL
-                                       : read_source(importer, path, id);
+    if (PyErr_Occurred()
+        || (importer->reading && PySet_Add(importer->reading, path) < 0)) {
+        return NULL;
+    }
+    PyObject *bytes = read_source(importer, path, id);
     PyObject *code = bytes ? compile_source(bytes, path) : NULL;
     Py_XDECREF(bytes);
     return code;

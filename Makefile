@@ -144,7 +144,7 @@ tsan:
 	MP_PRELOAD="$$($(CC) -print-file-name=libtsan.so)" $(MAKE) BUILD=build-tsan SANITIZE=thread CFLAGS='-O1 -g' integration
 
 bench: $(BUILD)/mod_python.so
-	$(python) bench/run.py
+	$(python) bench/hello.py
 
 # Installation: the module, the package, and on Debian's layout the two files
 # that a2enmod looks for.

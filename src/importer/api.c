@@ -8,6 +8,7 @@
 #include "importer/generation.h"
 #include "importer/import_hook.h"
 #include "importer/importer.h"
+#include "importer/loader.h"
 #include "importer/refresh.h"
 #include "importer/root.h"
 #include "importer/search.h"
@@ -99,7 +100,8 @@ mp_importer_start(mp_state_t *state)
         || !importer->touched || !importer->current) {
         return -1;
     }
-    if (add_configured_roots(importer) < 0) {
+    if (mp_loader_prepare(importer) < 0
+        || add_configured_roots(importer) < 0) {
         return -1;
     }
     return mp_finder_install(importer);
@@ -119,6 +121,7 @@ mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg)
     Py_VISIT(importer->pending);
     Py_VISIT(importer->touched);
     Py_VISIT(importer->told);
+    Py_VISIT(importer->loader);
     for (mp_root_t *root = importer->roots; root; root = root->next) {
         Py_VISIT(root->builtins);
     }

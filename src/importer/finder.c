@@ -1,5 +1,5 @@
-/* finder.c - mp_finder: finder and loader in one. The importer loads the
- * module; what importlib is given is the portal.
+/* finder.c - mp_finder: the importer loads the module, and importlib is given
+ * its spec, whose loader hands out the portal.
  *
  * There are two on sys.meta_path: the last finds what nobody else found; the
  * first takes the parts of hot packages, which Python's own path finder would
@@ -125,53 +125,20 @@ finder_find_spec(PyObject *self, PyObject *args, PyObject *keywords)
         }
         Py_RETURN_NONE;
     }
-    PyObject *util = PyImport_ImportModule("importlib.util");
-    PyObject *spec = util ? PyObject_CallMethod(util, "spec_from_loader", "OO",
-                                                name, self) : NULL;
-    Py_XDECREF(util);
-    return spec;
-}
-
-PyDoc_STRVAR(create_module_doc,
-"create_module(spec)\n--\n\nThe portal of a module that is loaded.");
-
-static PyObject *
-finder_create_module(PyObject *self, PyObject *spec)
-{
-    PyObject *name = PyObject_GetAttrString(spec, "name");
-    PyObject *module = name ? PyDict_GetItemWithError(PyImport_GetModuleDict(),
-                                                      name) : NULL;
-    Py_XINCREF(module);
-    if (name && !module && !PyErr_Occurred()) {
-        PyErr_Format(PyExc_ImportError, "module %R went away", name);
+    PyObject *portal = PyDict_GetItemWithError(PyImport_GetModuleDict(), name);
+    if (!portal) {
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     }
-    Py_XDECREF(name);
-    return module;
-}
-
-static PyObject *
-finder_exec_module(PyObject *self, PyObject *module)
-{
-    Py_RETURN_NONE; /* find_spec() has executed it */
-}
-
-static PyObject *
-finder_is_package(PyObject *self, PyObject *name)
-{
-    mp_importer_t *importer = ((finder_t *)self)->importer;
-    mp_instance_t *instance = mp_generation_find(
-        mp_generation_here(importer, NULL), name);
-    return PyBool_FromLong(instance && instance->is_package);
+    Py_INCREF(portal);
+    PyObject *spec = PyObject_GetAttr(portal,
+                                      importer->state->names.__spec__);
+    Py_DECREF(portal);
+    return spec;
 }
 
 static PyMethodDef finder_methods[] = {
     {"find_spec", (PyCFunction)(void (*)(void))finder_find_spec,
      METH_VARARGS | METH_KEYWORDS, find_spec_doc},
-    {"create_module", finder_create_module, METH_O, create_module_doc},
-    {"exec_module", finder_exec_module, METH_O,
-     "exec_module(module)\n--\n\nDoes nothing: it is loaded already."},
-    {"is_package", finder_is_package, METH_O,
-     "is_package(name)\n--\n\nIs the loaded module of this name a package?"},
     {NULL, NULL, 0, NULL}
 };
 

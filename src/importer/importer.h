@@ -24,6 +24,7 @@ struct mp_importer_t {
     /* Makes the __import__ of a root (import_hook.h), which knows roots and
      * not the other way round. New reference. */
     PyObject *(*make_hook)(mp_importer_t *importer, mp_root_t *root);
+    PyObject *loader;    /* class of hot modules' loaders (loader.h) */
     long serial;         /* counts instances; a later one began later */
     int is_frozen;       /* apache.freeze_modules(): never looks again */
 

@@ -3,6 +3,7 @@
 
 #include "importer/instance.h"
 
+#include "importer/loader.h"
 #include "importer/root.h"
 
 const char *const mp_edge_names[MP_EDGE_COUNT] = {
@@ -33,40 +34,34 @@ call_in(const char *module, const char *function, PyObject *args,
     return result;
 }
 
-/* A bare spec for a namespace package. */
+/* What importlib.util.spec_from_file_location() makes; for a namespace package
+ * a spec without an origin. */
 static PyObject *
-make_namespace_spec(const mp_instance_t *instance, PyObject *dirs)
+make_spec(mp_importer_t *importer, const mp_instance_t *instance,
+          PyObject *dirs)
 {
-    PyObject *spec = call_in("importlib.machinery", "ModuleSpec",
-                             Py_BuildValue("(OO)", instance->name, Py_None),
-                             Py_BuildValue("{sO}", "is_package", Py_True));
-    if (spec && PyObject_SetAttrString(spec, "submodule_search_locations",
-                                       dirs) < 0) {
-        Py_CLEAR(spec);
+    PyObject *spec = NULL;
+    int is_namespace = instance->file == Py_None;
+    PyObject *path = is_namespace ? PyList_GetItem(dirs, 0) : instance->file;
+    PyObject *loader = path ? mp_loader_create(importer, instance->name, path)
+                            : NULL;
+    if (loader && !is_namespace) {
+        spec = call_in("importlib.util", "spec_from_file_location",
+                       Py_BuildValue("(OO)", instance->name, instance->file),
+                       Py_BuildValue("{sOsO}", "loader", loader,
+                                     "submodule_search_locations",
+                                     dirs ? dirs : Py_None));
     }
-    return spec;
-}
-
-/* importlib.util.spec_from_file_location() with the standard loader, so that
- * inspect, linecache and pkgutil find what they know. */
-static PyObject *
-make_spec(const mp_instance_t *instance, PyObject *dirs)
-{
-    if (instance->file == Py_None) {
-        return make_namespace_spec(instance, dirs);
+    else if (loader) {
+        spec = call_in("importlib.machinery", "ModuleSpec",
+                       Py_BuildValue("(OO)", instance->name, loader),
+                       Py_BuildValue("{sO}", "is_package", Py_True));
+        if (spec && PyObject_SetAttrString(
+                        spec, "submodule_search_locations", dirs) < 0) {
+            Py_CLEAR(spec);
+        }
     }
-    PyObject *loader = call_in(
-        "importlib.machinery", "SourceFileLoader",
-        Py_BuildValue("(OO)", instance->name, instance->file), PyDict_New());
-    if (!loader) {
-        return NULL;
-    }
-    PyObject *spec = call_in(
-        "importlib.util", "spec_from_file_location",
-        Py_BuildValue("(OO)", instance->name, instance->file),
-        Py_BuildValue("{sOsO}", "loader", loader,
-                      "submodule_search_locations", dirs ? dirs : Py_None));
-    Py_DECREF(loader);
+    Py_XDECREF(loader);
     return spec;
 }
 
@@ -76,7 +71,7 @@ fill_module(mp_importer_t *importer, mp_instance_t *instance, PyObject *dirs)
 {
     PyObject *globals = PyModule_GetDict(instance->module);
     PyObject *builtins = mp_root_builtins(importer, instance->root);
-    PyObject *spec = builtins ? make_spec(instance, dirs) : NULL;
+    PyObject *spec = builtins ? make_spec(importer, instance, dirs) : NULL;
     PyObject *loader = spec ? PyObject_GetAttrString(spec, "loader") : NULL;
     PyObject *own_path = loader ? PyList_New(0) : NULL;
     if (!own_path) {

@@ -31,7 +31,7 @@ static const number_t statuses[] = {
     SAME(HTTP_CONTINUE),
     SAME(HTTP_SWITCHING_PROTOCOLS),
     SAME(HTTP_PROCESSING),
-    SAME(HTTP_EARLY_HINTS),
+    {"HTTP_EARLY_HINTS", 103}, /* httpd before 2.4.69 has no name for it */
     SAME(HTTP_OK),
     SAME(HTTP_CREATED),
     SAME(HTTP_ACCEPTED),

@@ -52,6 +52,7 @@ deb $mirror $suite main
 deb $mirror $suite-updates main
 deb ${mirror%/debian}/debian-security $suite-security main
 END
+    rm -rf "$root"/var/lib/apt/lists/*
     if ls /usr/local/share/ca-certificates/*.crt >/dev/null 2>&1; then
         cp /usr/local/share/ca-certificates/*.crt \
             "$root/usr/local/share/ca-certificates/"

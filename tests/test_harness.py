@@ -51,11 +51,13 @@ def test_a_claim_covers_the_traceback_below_it(log):
     append(log, "unrelated", level="info")
     append(log, "Traceback (most recent call last):")
     append(log, "MPY0002 other thread", tid=73)
+    append(log, "  File \"x.py\", line 1")
     append(log, "ValueError: x")
+    append(log, "more")
     append(log, "MPY0003 next")
     log.expect("MPY0001")
     assert [entry.text for entry in log.unclaimed()] == [
-        "MPY0002 other thread", "MPY0003 next"]
+        "MPY0002 other thread", "more", "MPY0003 next"]
 
 
 def test_a_new_test_forgets_old_lines_and_claims(log):

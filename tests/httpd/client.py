@@ -37,13 +37,15 @@ class Response:
 
 class Connection:
     """One keep-alive connection. Close it, or use it in a with statement:
-    under prefork it occupies a whole child."""
+    under prefork it occupies a whole child. children(): the processes that
+    may answer it."""
 
-    def __init__(self, port, timeout=TIMEOUT):
+    def __init__(self, port, timeout=TIMEOUT, children=None):
         self._http = http.client.HTTPConnection("127.0.0.1", port,
                                                 timeout=timeout)
         self._http.connect()
         self.socket = self._http.sock
+        self._children = children
         self._server_port = port
         self._client_port = self.socket.getsockname()[1]
 
@@ -81,7 +83,8 @@ class Connection:
     def child(self):
         """The id of the process that accepted this connection. Only after a
         first response."""
-        return processes.owner_of_socket(self._server_port, self._client_port)
+        return processes.owner_of_socket(self._children(), self._server_port,
+                                         self._client_port)
 
     def close(self):
         self._http.close()

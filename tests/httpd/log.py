@@ -1,11 +1,9 @@
 """httpd's error log: its lines as entries, and the claims that tests make.
 
 A test claims what it provokes; health.py fails it for every severe entry that
-nobody claimed. A claim covers the lines that continue the claimed one: the
-traceback below it, and below a line with a code everything that the same
-thread writes up to its next line with one. Entries about the files of other sites belong to other tests and
-are passed over: a module that a failed test left broken is tried again and
-again."""
+nobody claimed. A claim covers the traceback below the claimed line. Entries
+about the files of other sites belong to other tests and are passed over: a
+module that a failed test left broken is tried again and again."""
 
 import dataclasses
 import re
@@ -61,12 +59,15 @@ def parse(line):
                  int(match["tid"] or pid), match["text"])
 
 
+_INSIDE = re.compile(r"\s|Traceback \(most recent|During handling of|"
+                     r"The above exception was|$")
+
+
 def _continues(block, entry):
-    """Is it a line of the traceback, or of the text, that block began?"""
-    inside = (" ", "Traceback (most recent")
-    return not entry.is_coded and (
-        block[0].is_coded or entry.text.startswith(inside)
-        or block[-1].text.startswith(inside))
+    """Is it a line of the traceback that block began or contains?"""
+    return not entry.is_coded and bool(
+        _INSIDE.match(entry.text) or _INSIDE.match(block[-1].text)
+        or (block[0].is_coded and entry.text in block[0].text))
 
 
 class Log:

@@ -9,18 +9,11 @@ PROC = pathlib.Path("/proc")
 
 def children(parent):
     """The ids of the processes that parent started and that still run."""
-    found = set()
-    for entry in PROC.iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            stat = (entry / "stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        state, ppid = stat.rpartition(")")[2].split()[:2]
-        if int(ppid) == parent and state not in "ZX":
-            found.add(int(entry.name))
-    return found
+    try:
+        text = (PROC / f"{parent}/task/{parent}/children").read_text()
+    except FileNotFoundError:
+        return set()
+    return {int(word) for word in text.split() if alive(word)}
 
 
 def alive(pid):
@@ -53,25 +46,17 @@ def memory(pid):
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def owner_of_socket(server_port, client_port):
-    """The process that holds the server's end of a connection on 127.0.0.1,
-    or None while none has accepted it."""
+def owner_of_socket(candidates, server_port, client_port):
+    """The one of the processes that holds the server's end of a connection
+    on 127.0.0.1, or None while none has accepted it."""
     local, remote = (f"0100007F:{port:04X}"
                      for port in (server_port, client_port))
-    inode = None
     for line in (PROC / "net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         if fields[1] == local and fields[2] == remote:
-            inode = fields[9]
-    if inode in (None, "0"):
-        return None
-    for entry in PROC.iterdir():
-        if entry.name.isdigit():
-            try:
-                if f"socket:[{inode}]" in descriptors(entry.name).values():
-                    return int(entry.name)
-            except PermissionError:
-                continue
+            wanted = f"socket:[{fields[9]}]"
+            return next((pid for pid in candidates
+                         if wanted in descriptors(pid).values()), None)
     return None
 
 

@@ -136,7 +136,7 @@ class Server:
 
     def connect(self):
         """A keep-alive connection; close it."""
-        return client.Connection(self.port)
+        return client.Connection(self.port, children=self.children)
 
     def connect_to_each_child(self):
         """{process id: Connection} with every child in it. The caller closes

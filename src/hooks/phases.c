@@ -124,6 +124,9 @@ static int
 answer_exception(run_t *run, const char *traceback)
 {
     request_rec *r = run->request->r;
+    if (mp_request_is_answered(r)) {
+        return DONE;
+    }
     if (run->phase == MP_PHASE_HANDLER && run->request->bytes_queued > 0) {
         return r->connection->aborted ? DONE : break_off_response(r);
     }
@@ -514,7 +517,10 @@ handler(request_rec *r)
                r->handler, r->uri);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    return run_if_configured(r, MP_PHASE_HANDLER);
+    int code = run_if_configured(r, MP_PHASE_HANDLER);
+    /* After an internal redirect, or an answer that httpd gave by itself, a
+     * page of ours would be taken for the next response. */
+    return code != OK && mp_request_is_answered(r) ? DONE : code;
 }
 
 static int

@@ -55,6 +55,7 @@ end_one(record_t *record)
         return;
     }
     record->ended = 1;
+    record->request.ending = 1;
     leave_root(record);
     if (end_function) {
         end_function(&record->request);

@@ -40,7 +40,7 @@ ACCEPTED = (
     "PythonReloadFailure KEEP",
     "PythonReloadTimeout 3600",
     "PythonOption key\nPythonOption key value\nPythonOption key ''",
-    "PythonHome ${SITE}",
+    "PythonHome /usr",
     "PythonModulePath ${SITE} ${SITE}/\nPythonModulePath .",
     "<VirtualHost *>\nPythonImport one main_interpreter\n</VirtualHost>",
 )
@@ -102,6 +102,13 @@ def test_mistake_is_named_with_its_line(own_server, lines, message):
     assert status != 0
     assert "Syntax error on line " in said
     assert message in said
+
+
+def test_home_of_no_python_is_found_by_the_configuration_test(own_server):
+    status, said = own_server("PythonHome ${SITE}", start=False).check()
+    assert status != 0
+    assert "MPY0105: " in said
+    assert "neither a virtual environment" in said
 
 
 def test_second_connection_handler_is_warned_about_once(own_server):
@@ -207,10 +214,11 @@ def test_directives_in_force_are_shown(site):
         """)
     site.htaccess("PythonAutoReload OFF\nPythonReloadFailure Error", "below")
     assert site.get("x?config").text == (
-        "PythonAutoReload=Background PythonDebug=1 PythonInterpPerDirective=0")
+        "PythonAutoReload=Background PythonDebug=1 PythonInterpPerDirective=0 "
+        "PythonInterpreter=main_interpreter")
     assert site.get("below/x?config").text == (
         "PythonAutoReload=0 PythonDebug=1 PythonInterpPerDirective=0 "
-        "PythonReloadFailure=error")
+        "PythonInterpreter=main_interpreter PythonReloadFailure=error")
 
 
 def test_virtual_host_inherits_and_keeps_its_own_to_itself(own_server):
@@ -235,6 +243,8 @@ def test_virtual_host_inherits_and_keeps_its_own_to_itself(own_server):
         return server.site.get("x", headers={"Host": host}).text
 
     assert answer("plain") == (
-        "PythonInterpPerDirectory=0 PythonReloadTimeout=7")
+        "PythonInterpPerDirectory=0 PythonInterpreter=main_interpreter "
+        "PythonReloadTimeout=7")
     assert answer("other") == (
-        "PythonDebug=1 PythonInterpPerDirectory=0 PythonReloadTimeout=9")
+        "PythonDebug=1 PythonInterpPerDirectory=0 "
+        "PythonInterpreter=main_interpreter PythonReloadTimeout=9")

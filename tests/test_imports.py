@@ -643,28 +643,6 @@ def test_traceback_in_the_log_shows_the_lines_that_ran(site):
     assert "first" not in block
 
 
-def test_traceback_of_a_running_request_shows_the_lines_it_ran(site):
-    site.write({"hello.py": """
-        import harness
-        from mod_python import apache
-
-        def handler(req):
-            if req.args == "park":
-                harness.wait(__file__, "here")
-                return 1 / 0  # the old line
-            return apache.OK
-        """})
-    site.serve("hello")
-    parked = site.later("?park")
-    site.wait_parked("here")
-    site.edit("hello.py", page("2"))
-    assert site.get().text == "2"
-    site.open_gate("here")
-    assert parked.result(20).status == 500
-    block = site.log.block(site.log.expect("MPY.*ZeroDivisionError"))
-    assert "1 / 0  # the old line" in block
-
-
 # Files
 
 def test_compiled_files_are_neither_read_nor_written(site):

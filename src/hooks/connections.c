@@ -6,6 +6,7 @@
 #include "hooks/connections.h"
 
 #include "hooks/interpreter.h"
+#include "hooks/reload.h"
 #include "importer/api.h"
 #include "objects/connection.h"
 #include "runtime/error.h"
@@ -63,8 +64,7 @@ run_handler(mp_interp_t *interp, conn_rec *c,
     const mp_dir_config_t *config = mp_config_of_server_defaults(
         c->base_server);
     mp_importer_t *importer = interp->state->importer;
-    int is_stale = mp_config_autoreload(config) != MP_RELOAD_OFF
-                   && mp_importer_is_stale(importer);
+    int is_stale = mp_reload_is_due(importer, config);
     mp_thread_scope_t outer;
     if (mp_thread_enter(&outer, interp, NULL) < 0) {
         return -1;

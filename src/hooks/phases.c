@@ -9,10 +9,12 @@
 
 #include "hooks/error_page.h"
 #include "hooks/interpreter.h"
+#include "hooks/reload.h"
 #include "importer/api.h"
 #include "objects/request.h"
 #include "runtime/error.h"
 #include "runtime/path.h"
+#include "runtime/stream.h"
 #include "runtime/text.h"
 #include "runtime/thread.h"
 #include "server/config.h"
@@ -294,6 +296,7 @@ run_attached(run_t *run, const apr_array_header_t *configured,
         code = run->proxy ? run_lists(run, configured) : exception_code(run);
     }
     Py_XDECREF(run->proxy);
+    mp_stream_end_lines(state);
     mp_thread_set_place(place);
     return code;
 }
@@ -306,8 +309,7 @@ run_in_interpreter(run_t *run, const apr_array_header_t *configured)
     mp_importer_t *importer = run->interp->state->importer;
     mp_holding_t *holding = mp_context_holding(root, run->interp);
     int is_stale = !holding->pin
-                   && mp_config_autoreload(run->config) != MP_RELOAD_OFF
-                   && mp_importer_is_stale(importer);
+                   && mp_reload_is_due(importer, run->config);
     mp_thread_scope_t outer;
     if (mp_thread_enter(&outer, run->interp, holding->pin) < 0) {
         mp_log(MP_LOG_REQUEST(run->request->r), APLOG_CRIT, 0, "MPY0404",

@@ -4,6 +4,7 @@
 
 #include "importer/api.h"
 
+#include "importer/background.h"
 #include "importer/finder.h"
 #include "importer/generation.h"
 #include "importer/import_hook.h"
@@ -145,6 +146,18 @@ mp_importer_add_applications(mp_importer_t *importer, const server_rec *server)
 
 /* ---- pins -------------------------------------------------------------- */
 
+void
+mp_importer_look_in_background(mp_importer_t *importer)
+{
+    mp_background_ensure(importer);
+}
+
+void
+mp_importer_stop(mp_state_t *state)
+{
+    mp_background_stop(state->importer);
+}
+
 int
 mp_importer_is_stale(mp_importer_t *importer)
 {
@@ -152,9 +165,9 @@ mp_importer_is_stale(mp_importer_t *importer)
 }
 
 PyObject *
-mp_importer_pin(mp_importer_t *importer, int look)
+mp_importer_pin(mp_importer_t *importer, int is_stale)
 {
-    if (look) {
+    if (is_stale) {
         mp_refresh_run(importer);
     }
     if (mp_root_sync_builtins(importer, 1) < 0) {

@@ -24,9 +24,15 @@ int mp_importer_start(mp_state_t *state);
  * thread, attached or not. */
 int mp_importer_is_stale(mp_importer_t *importer);
 
+/* For mp_exports_t: its end, with the process. */
+void mp_importer_stop(mp_state_t *state);
+
+/* PythonAutoReload Background is in force: see that somebody looks. */
+void mp_importer_look_in_background(mp_importer_t *importer);
+
 /* The generation a request is to see, as a new reference. Refreshes first if
- * `look` (PythonAutoReload); never fails. [attached] */
-PyObject *mp_importer_pin(mp_importer_t *importer, int look);
+ * `is_stale`; never fails. [attached] */
+PyObject *mp_importer_pin(mp_importer_t *importer, int is_stale);
 /* Let go of it. [attached] */
 void mp_importer_unpin(PyObject *pin);
 

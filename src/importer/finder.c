@@ -64,6 +64,7 @@ load_by_name(mp_importer_t *importer, PyObject *name)
         .generation = mp_generation_here(importer, NULL),
         .dirs = dirs,
         .search = PyTuple_New(0),
+        .is_entry = 1, /* cold code keeps it: it is always wanted */
     };
     PyObject *generation = Py_NewRef(request.generation);
     if (request.search) {

@@ -60,6 +60,11 @@ struct mp_importer_t {
     volatile int has_pending;
     volatile apr_time_t retry_at; /* when pending is due without a change */
     volatile int has_polled;
+
+    /* background.h; lock to begin, anybody to read. */
+    volatile int has_background;
+    volatile int background_ends;
+    pthread_t background;
 };
 
 #define MP_IMPORTER_RETRY_AFTER APR_USEC_PER_SEC

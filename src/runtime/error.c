@@ -4,10 +4,10 @@
 
 #include "runtime/error.h"
 
-#include "runtime/text.h"
 #include "runtime/thread.h"
 
 #include <apr_strings.h>
+#include <string.h>
 
 PyObject *
 mp_error_format(mp_state_t *state, PyObject *exc)
@@ -47,6 +47,23 @@ summarize(PyObject *exc)
     return summary;
 }
 
+/* Text as bytes for the log: what UTF-8 cannot hold is escaped, NUL shown as
+ * "?". Takes over text; new bytes, NULL when text is NULL or memory is out. */
+static PyObject *
+printable(PyObject *text)
+{
+    PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8",
+                                                       "backslashreplace")
+                           : NULL;
+    Py_ssize_t size = bytes ? PyBytes_GET_SIZE(bytes) : 0;
+    char *end = bytes ? PyBytes_AS_STRING(bytes) + size : NULL;
+    for (char *c = end - size; c < end; c++) {
+        *c = *c ? *c : '?';
+    }
+    Py_XDECREF(text);
+    return bytes;
+}
+
 void
 mp_error_log(mp_state_t *state, mp_log_place_t place, const char *code,
              const char *what)
@@ -55,30 +72,19 @@ mp_error_log(mp_state_t *state, mp_log_place_t place, const char *code,
     if (!exc) {
         return;
     }
-    mp_text_view_t header = {0}, trace = {0};
-    PyObject *summary = summarize(exc);
-    PyObject *text = mp_error_format(state, exc);
-    if (!text) {
-        PyErr_Clear(); /* the summary has to do */
-    }
-    if (!summary || mp_text_view(&header, summary, "summary") < 0) {
-        PyErr_Clear();
-    }
-    if (text && mp_text_view(&trace, text, "traceback") < 0) {
-        PyErr_Clear();
-    }
+    PyObject *summary = printable(summarize(exc));
+    PyObject *trace = printable(mp_error_format(state, exc));
+    PyErr_Clear(); /* memory ran out: what there is has to do */
+    const char *header = summary ? PyBytes_AS_STRING(summary) : "";
     mp_thread_suspended_t held = mp_thread_suspend();
-    int first_line = header.bytes ? (int)strcspn(header.bytes, "\n") : 0;
-    mp_log(place, APLOG_ERR, 0, code, "%s: %.*s", what, first_line,
-           header.bytes ? header.bytes : "");
-    if (trace.bytes) {
-        mp_log_lines(place, APLOG_ERR, trace.bytes);
+    mp_log(place, APLOG_ERR, 0, code, "%s: %.*s", what,
+           (int)strcspn(header, "\n"), header);
+    if (trace) {
+        mp_log_lines(place, APLOG_ERR, PyBytes_AS_STRING(trace));
     }
     mp_thread_resume(held);
-    mp_text_release(&header);
-    mp_text_release(&trace);
     Py_XDECREF(summary);
-    Py_XDECREF(text);
+    Py_XDECREF(trace);
     Py_DECREF(exc);
 }
 

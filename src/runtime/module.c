@@ -154,6 +154,8 @@ traverse_module(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->server_return);
     Py_VISIT(state->expired_error);
     Py_VISIT(state->cleanups);
+    Py_VISIT(state->streams[0]);
+    Py_VISIT(state->streams[1]);
     Py_VISIT(state->original_path);
     Py_VISIT(state->paths);
     return state->importer && exports->traverse
@@ -171,6 +173,8 @@ clear_module(PyObject *module)
     Py_CLEAR(state->server_return);
     Py_CLEAR(state->expired_error);
     Py_CLEAR(state->cleanups);
+    Py_CLEAR(state->streams[0]);
+    Py_CLEAR(state->streams[1]);
     Py_CLEAR(state->original_path);
     Py_CLEAR(state->paths);
 #define X(name) Py_CLEAR(state->names.name);

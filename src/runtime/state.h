@@ -60,6 +60,7 @@ struct mp_state_t {
     struct mp_importer_t *importer; /* importer/api.h; NULL before start */
     PyObject *original_path;    /* sys.path before any PythonPath, or NULL */
     PyObject *paths;            /* dict: text of a PythonPath -> its list */
+    PyObject *streams[2];       /* raw ends of sys.stdout and sys.stderr */
     PyObject *cleanups;         /* list of (callable, data): child exit */
     struct {
 #define X(name) PyObject *name;

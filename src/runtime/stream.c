@@ -204,9 +204,11 @@ PyMethodDef mp_stream_functions[] = {
     {NULL, NULL, 0, NULL}
 };
 
-/* io.TextIOWrapper(raw, "utf-8", "backslashreplace", line_buffering=True) */
+/* io.TextIOWrapper(raw, "utf-8", "backslashreplace", line_buffering=True,
+ * write_through=True): nothing waits in the wrapper. */
 static int
-install_one(mp_state_t *state, PyObject *io, const char *name, int level)
+install_one(mp_state_t *state, PyObject *io, const char *name, int level,
+            PyObject **place)
 {
     PyObject *wrapper = NULL;
     int failed = -1;
@@ -216,13 +218,13 @@ install_one(mp_state_t *state, PyObject *io, const char *name, int level)
         return -1;
     }
     raw->level = level;
-    wrapper = PyObject_CallMethod(io, "TextIOWrapper", "OssOi", raw, "utf-8",
-                                  "backslashreplace", Py_None, 1);
+    wrapper = PyObject_CallMethod(io, "TextIOWrapper", "OssOii", raw, "utf-8",
+                                  "backslashreplace", Py_None, 1, 1);
     if (wrapper) {
         failed = PySys_SetObject(name, wrapper);
     }
     Py_XDECREF(wrapper);
-    Py_DECREF(raw);
+    Py_XSETREF(*place, (PyObject *)raw);
     return failed;
 }
 
@@ -233,8 +235,25 @@ mp_stream_install(mp_state_t *state)
     if (!io) {
         return -1;
     }
-    int failed = install_one(state, io, "stdout", APLOG_NOTICE) < 0
-                 || install_one(state, io, "stderr", APLOG_ERR) < 0;
+    int failed = install_one(state, io, "stdout", APLOG_NOTICE,
+                             &state->streams[0]) < 0
+                 || install_one(state, io, "stderr", APLOG_ERR,
+                                &state->streams[1]) < 0;
     Py_DECREF(io);
     return failed ? -1 : 0;
+}
+
+void
+mp_stream_end_lines(mp_state_t *state)
+{
+    for (int i = 0; i < 2; i++) {
+        stream_t *stream = (stream_t *)state->streams[i];
+        int failed = 0;
+        char *line = stream && stream->size
+                         ? take_lines(stream, "\n", 1, &failed) : NULL;
+        if (line) {
+            log_here(stream->level, line);
+            free(line);
+        }
+    }
 }

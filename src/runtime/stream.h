@@ -13,4 +13,8 @@ extern PyMethodDef mp_stream_functions[];
  * interpreter of state. 0, or -1 with an exception. [attached] */
 int mp_stream_install(mp_state_t *state);
 
+/* A phase is over: lines that it left unfinished go to its log, not in front
+ * of what the next request writes. [attached] */
+void mp_stream_end_lines(mp_state_t *state);
+
 #endif

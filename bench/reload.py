@@ -348,12 +348,12 @@ def measure_graceful(tools, arguments, claims, control):
           f"{float(counts['seconds']):.0f} s, {counts['requests']} requests, "
           f"{counts['retried']} sent again because their kept-alive "
           "connection ended")
-    for what in ("Rss", "Private_Dirty"):
+    for what in ("Rss", "Anonymous"):
         print(f"  parent's {what}: {samples[0][what]:,} kB, at the end "
               f"{samples[-1][what]:,} kB")
     claims.add(counts["failed"] == "0",
                f"{name}: {counts['failed']} failed requests")
-    growth = grown(samples, "Private_Dirty")
+    growth = grown(samples, "Anonymous")
     claims.add(growth <= LIMIT_PARENT_KB, f"{name}: the parent grew "
                f"{growth:+,.0f} kB (limit {LIMIT_PARENT_KB} kB)")
     crashes = [line for line in said.splitlines()

@@ -21,6 +21,7 @@
 #include "server/context.h"
 #include "server/log.h"
 
+#include <ap_expr.h>
 #include <apr_strings.h>
 #include <http_config.h>
 #include <http_core.h>
@@ -395,6 +396,14 @@ post_read_request(request_rec *r)
     return run_if_configured(r, MP_PHASE_POST_READ_REQUEST);
 }
 
+/* The two names that SetHandler and AddHandler know us by. */
+static int
+is_ours(const char *name)
+{
+    return name && (!strcmp(name, "mod_python")
+                    || !strcmp(name, "python-program"));
+}
+
 /* Does a Location give this URL to a Python content handler, whatever files
  * there are? Then there is nothing to map and nothing to look for on disk. */
 static int
@@ -408,9 +417,12 @@ owns_url(request_rec *r)
     }
     const core_dir_config *core = ap_get_core_module_config(
         r->per_dir_config);
-    return core->handler
-           && (!strcmp(core->handler, "mod_python")
-               || !strcmp(core->handler, "python-program"));
+    const char *error = NULL;
+    const char *name = core->handler;
+    if (core->expr_handler) { /* SetHandler, also where it is a plain word */
+        name = ap_expr_str_exec(r, core->expr_handler, &error);
+    }
+    return !error && is_ours(name);
 }
 
 static int
@@ -419,6 +431,7 @@ translate_name(request_rec *r)
     int code = run_if_configured(r, MP_PHASE_TRANS);
     if (code == DECLINED && owns_url(r)) {
         r->filename = apr_pstrdup(r->pool, r->uri);
+        mp_context_get(r)->owns_url = 1;
         return OK;
     }
     return code;
@@ -427,7 +440,8 @@ translate_name(request_rec *r)
 static int
 map_to_storage(request_rec *r)
 {
-    return owns_url(r) ? OK : DECLINED;
+    const mp_request_t *request = mp_context_find(r);
+    return request && request->owns_url ? OK : DECLINED;
 }
 
 static int
@@ -503,9 +517,7 @@ fixups(request_rec *r)
 static int
 handler(request_rec *r)
 {
-    if (!r->handler
-        || (strcmp(r->handler, "mod_python")
-            && strcmp(r->handler, "python-program"))) {
+    if (!is_ours(r->handler)) {
         return DECLINED;
     }
     const mp_dir_config_t *config = mp_config_of_request(r);

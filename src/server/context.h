@@ -43,7 +43,8 @@ struct mp_request_t {
     const void *options_section; /* mp_dir_config_t * that options are of */
     apr_table_t *options_configured; /* what it said, before Python wrote */
     apr_off_t bytes_queued;
-    unsigned init_ran : 1;   /* the server-level init handlers ran */
+    unsigned owns_url : 1;   /* a Location gave it to our content handler: it
+                                was not mapped to a file */
     unsigned ending : 1;     /* its end has begun: nothing new may be hung on
                                 it that the end function would release */
     void *io;                /* read-ahead of objects/request_io.c */

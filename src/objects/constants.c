@@ -31,7 +31,7 @@ static const number_t statuses[] = {
     SAME(HTTP_CONTINUE),
     SAME(HTTP_SWITCHING_PROTOCOLS),
     SAME(HTTP_PROCESSING),
-    {"HTTP_EARLY_HINTS", 103}, /* httpd before 2.4.69 has no name for it */
+    {"HTTP_EARLY_HINTS", 103}, /* httpd 2.4.68 has no name for it */
     SAME(HTTP_OK),
     SAME(HTTP_CREATED),
     SAME(HTTP_ACCEPTED),

@@ -101,13 +101,16 @@ fetch() {
 print(u.urlopen('http://127.0.0.1:$port/', timeout=30).read().decode())"
 }
 
-# edit FILE OLD NEW: the next fetch shows NEW.
+# edit FILE OLD NEW SHOWN: the next page shows SHOWN, which no page did before.
 edit() {
+    if fetch | grep -q -F "$4"; then
+        fail "the page shows '$4' before $1 was edited"
+    fi
     here_in_root sed -i "s/$2/$3/" "examples/site/$1"
-    if fetch | grep -q -F "$3"; then
+    if fetch | grep -q -F "$4"; then
         say "ok: $1 edited, the page shows it"
     else
-        fail "$1 was edited and the page does not show '$3'"
+        fail "$1 was edited and the page does not show '$4'"
     fi
 }
 
@@ -132,12 +135,12 @@ try_site() {
         return
     fi
     say "ok: ./run is up"
-    edit hello.py 'It works' 'It reloads'
-    edit greeting.py '{name}!' '{name}, again!'
-    edit words.py 'Hola' 'Buenas'
-    edit shop/__init__.py 'Coffee and cake' 'Tea and cake'
-    edit shop/basket.py 'sum(' '1000 + sum('
-    edit shop/prices.py '3.40' '5.40'
+    edit hello.py 'It works' 'It reloads' 'It reloads'
+    edit greeting.py '{name}!' '{name}, again!' 'world, again!'
+    edit words.py 'Hola' 'Buenas' 'Buenas, world'
+    edit shop/__init__.py 'Coffee and cake' 'Tea and cake' 'Tea and cake: 6.20'
+    edit shop/basket.py 'return sum' 'return 10 + sum' '16.20'
+    edit shop/prices.py '3.40' '5.40' '18.20'
     if here_in_root ./run --stop --port "$port" && ! fetch >/dev/null 2>&1
     then
         say "ok: ./run --stop"

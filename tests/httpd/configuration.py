@@ -130,7 +130,7 @@ Listen 127.0.0.1:{port}
 ServerName localhost
 ErrorLog error.log
 LogLevel info python:info
-CustomLog access.log "%P %s %r"
+CustomLog access.log "%P %s %D %r"
 Timeout 20
 KeepAliveTimeout 20
 MaxKeepAliveRequests 0

@@ -1,7 +1,9 @@
 """Processes as /proc shows them: who runs, and what they hold open."""
 
+import contextlib
 import os
 import pathlib
+import signal
 import time
 
 PROC = pathlib.Path("/proc")
@@ -21,7 +23,37 @@ def alive(pid):
         stat = (PROC / str(pid) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+    return _state(stat) not in "ZX"
+
+
+@contextlib.contextmanager
+def paused(pids):
+    """The processes do nothing meanwhile, in none of their threads."""
+    pids = list(pids)
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for pid in pids:
+            wait_until(lambda: _threads_states(pid) <= {"T"},
+                       f"the pause of {pid}")
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _threads_states(pid):
+    states = set()
+    for task in (PROC / str(pid) / "task").iterdir():
+        try:
+            states.add(_state((task / "stat").read_text()))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # the thread has ended
+    return states
+
+
+def _state(stat):
+    return stat.rpartition(")")[2].split()[0]
 
 
 def descriptors(pid):
@@ -69,4 +101,4 @@ def wait_until(true, what, seconds=20.0):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"within {seconds:g} s: {what} did not come")
-        time.sleep(0.01)
+        time.sleep(0.002)

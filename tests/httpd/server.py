@@ -144,21 +144,15 @@ class Server:
         """
         missing = self.children()
         found = {}
-        spare = []
-        try:
-            while missing:
+        while missing:
+            # Those that are found must not take the next connection too.
+            with processes.paused(found):
                 connection = self.connect()
                 connection.get("/health.txt")
-                pid = connection.child()
-                if pid in missing:
-                    missing.remove(pid)
-                    found[pid] = connection
-                else:
-                    spare.append(connection)
-                assert len(spare) < 500, f"children {missing} never answer"
-        finally:
-            for connection in spare:
-                connection.close()
+            pid = connection.child()
+            assert pid in missing, f"{pid} answered, {missing} are missing"
+            missing.remove(pid)
+            found[pid] = connection
         return found
 
     def get_from_each_child(self, path, **more):

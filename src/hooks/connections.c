@@ -28,8 +28,8 @@ call_handler(mp_state_t *state, conn_rec *c, const mp_handler_t *handler,
     if (connection) {
         mp_connection_set_handlers(connection, handlers);
         callable = mp_importer_resolve(
-            state->importer, pin, handler,
-            mp_phases[MP_PHASE_CONNECTION].default_object, NULL, connection);
+            state->importer, pin, handler, MP_PHASE_CONNECTION, NULL,
+            connection);
     }
     if (callable) {
         result = PyObject_CallOneArg(callable, connection);

@@ -22,7 +22,7 @@
 #include <http_core.h>
 #include <http_main.h>
 
-static mp_watch_t *watch; /* of the running configuration; made in the parent */
+static mp_watch_t *watch; /* of the running configuration; by the parent */
 
 /* ---- configuration ----------------------------------------------------- */
 

@@ -191,10 +191,9 @@ exception_code(run_t *run)
 static int
 run_handler(run_t *run)
 {
-    const mp_phase_row_t *row = &mp_phases[run->phase];
     PyObject *callable = mp_importer_resolve(
         run->interp->state->importer, run->pin, run->handler,
-        row->default_object, run->request->r, run->proxy);
+        run->phase, run->request->r, run->proxy);
     if (!callable && !PyErr_Occurred()) {
         return DECLINED;
     }
@@ -555,6 +554,9 @@ log_transaction(request_rec *r)
 static void
 run_cleanups(mp_request_t *request, mp_holding_t *holding)
 {
+    if (!holding->cleanups) {
+        return; /* which needs no Python to see */
+    }
     mp_interp_t *interp = holding->interp;
     mp_holding_t *root = mp_context_holding(request->root, interp);
     mp_thread_scope_t outer;

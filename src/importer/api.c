@@ -70,6 +70,19 @@ add_configured_roots(mp_importer_t *importer)
     return 0;
 }
 
+static int
+intern_objects(mp_importer_t *importer)
+{
+    for (int phase = 0; phase < MP_PHASE_ROWS; phase++) {
+        const char *object = mp_phases[phase].default_object;
+        importer->objects[phase] = PyUnicode_InternFromString(object);
+        if (!importer->objects[phase]) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int
 mp_importer_start(mp_state_t *state)
 {
@@ -88,6 +101,11 @@ mp_importer_start(mp_state_t *state)
                                        : MP_RELOAD_TIMEOUT_DEFAULT);
     state->importer = importer; /* from here on the state owns it */
     importer->view = server_watch ? mp_watch_view_create(server_watch) : NULL;
+    PyObject *builtins = PyImport_ImportModule("builtins");
+    if (builtins) {
+        importer->builtins = Py_NewRef(PyModule_GetDict(builtins));
+        Py_DECREF(builtins);
+    }
     importer->bodies = PyList_New(0);
     importer->changed = PySet_New(NULL);
     importer->moved = PyList_New(0);
@@ -96,12 +114,13 @@ mp_importer_start(mp_state_t *state)
     importer->pending = PySet_New(NULL);
     importer->touched = PySet_New(NULL);
     importer->current = (PyObject *)mp_generation_create(importer, NULL);
-    if (!importer->bodies || !importer->changed || !importer->moved
+    if (!importer->builtins || !importer->bodies || !importer->changed
+        || !importer->moved
         || !importer->writing || !importer->polled || !importer->pending
         || !importer->touched || !importer->current) {
         return -1;
     }
-    if (mp_loader_prepare(importer) < 0
+    if (intern_objects(importer) < 0 || mp_loader_prepare(importer) < 0
         || add_configured_roots(importer) < 0) {
         return -1;
     }
@@ -123,6 +142,7 @@ mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg)
     Py_VISIT(importer->touched);
     Py_VISIT(importer->told);
     Py_VISIT(importer->loader);
+    Py_VISIT(importer->builtins);
     for (mp_root_t *root = importer->roots; root; root = root->next) {
         Py_VISIT(root->builtins);
     }
@@ -617,27 +637,63 @@ walk_dotted(PyObject *module, const char *object, PyObject *argument)
     return value ? value : raise_no_object(module, object);
 }
 
-/* A plain name in a plain module: one look-up, each time, because a program
- * may give the name another meaning. New reference. */
+/* The str for a plain object name, interned, because that is what makes
+ * look-ups fast; remembered for handlers with a slot. New reference. */
 static PyObject *
-find_plain(PyObject *module, const char *object)
+object_name(mp_importer_t *importer, mp_generation_t *generation,
+            const mp_handler_t *handler, mp_phase_t phase)
+{
+    if (!handler->object) {
+        return Py_NewRef(importer->objects[phase]);
+    }
+    mp_handler_memory_t *memory = handler->slot < 0
+        ? NULL : mp_generation_slot(generation, handler->slot);
+    if (memory && memory->object) {
+        return Py_NewRef(memory->object);
+    }
+    PyObject *name = PyUnicode_InternFromString(handler->object);
+    if (memory) {
+        memory->object = Py_XNewRef(name);
+    }
+    return name;
+}
+
+/* One look-up, each time, because a program may give the name another
+ * meaning. New reference. */
+static PyObject *
+find_plain(PyObject *module, PyObject *name)
 {
     PyObject *value = NULL;
-    PyObject *name = PyUnicode_InternFromString(object);
-    if (name && PyObject_GetOptionalAttr(module, name, &value) == 0) {
-        raise_no_object(module, object);
+    if (PyModule_CheckExact(module)
+        && PyDict_GetItemRef(PyModule_GetDict(module), name, &value) != 0) {
+        return value;
     }
+    if (PyObject_GetOptionalAttr(module, name, &value) == 0) {
+        raise_no_object(module, PyUnicode_AsUTF8(name));
+    }
+    return value;
+}
+
+static PyObject *
+find_object(mp_importer_t *importer, mp_generation_t *generation,
+            PyObject *module, const mp_handler_t *handler, mp_phase_t phase,
+            PyObject *argument)
+{
+    if (handler->object && strchr(handler->object, '.')) {
+        return walk_dotted(module, handler->object, argument);
+    }
+    PyObject *name = object_name(importer, generation, handler, phase);
+    PyObject *value = name ? find_plain(module, name) : NULL;
     Py_XDECREF(name);
     return value;
 }
 
 PyObject *
 mp_importer_resolve(mp_importer_t *importer, PyObject *pin,
-                    const mp_handler_t *handler, const char *default_object,
+                    const mp_handler_t *handler, mp_phase_t phase,
                     request_rec *r, PyObject *argument)
 {
     mp_generation_t *generation = (mp_generation_t *)pin;
-    const char *object = handler->object ? handler->object : default_object;
     if (handler->callable) {
         return Py_NewRef((PyObject *)handler->callable);
     }
@@ -646,16 +702,17 @@ mp_importer_resolve(mp_importer_t *importer, PyObject *pin,
         Py_XDECREF(module);
         return NULL;
     }
-    PyObject *value = strchr(object, '.')
-        ? walk_dotted(module, object, argument)
-        : find_plain(module, object);
+    PyObject *value = find_object(importer, generation, module, handler,
+                                  phase, argument);
     Py_DECREF(module);
     if (!value && handler->silent
         && PyErr_ExceptionMatches(PyExc_AttributeError)) {
         PyErr_Clear(); /* PythonHandlerModule: no such phase in it */
     }
     if (value && !PyCallable_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "'%s' in '%s' is not callable", object,
+        PyErr_Format(PyExc_TypeError, "'%s' in '%s' is not callable",
+                     handler->object ? handler->object
+                                     : mp_phases[phase].default_object,
                      handler->module);
         Py_CLEAR(value);
     }
@@ -718,7 +775,15 @@ fill_caller_scope(scope_t *scope, PyObject *path)
             file, '/', 0, PyUnicode_GET_LENGTH(file), -1);
         Py_SETREF(scope->directory, PyUnicode_Substring(file, 0, slash));
     }
-    scope->handler_root = handler_root(running, r);
+    if (!running && scope->importing
+        && PyTuple_GET_SIZE(scope->importing->search) > 0) {
+        /* A body that runs again in a refresh, before any handler does. */
+        scope->handler_root = Py_NewRef(
+            PyTuple_GET_ITEM(scope->importing->search, 0));
+    }
+    else {
+        scope->handler_root = handler_root(running, r);
+    }
     scope->path = path && path != Py_None ? PySequence_List(path)
                                           : PyList_New(0);
     if (!scope->directory || !scope->handler_root || !scope->path) {

@@ -46,9 +46,8 @@ int mp_importer_add_applications(mp_importer_t *importer,
  * If the handler is silent and has no such object: NULL without an exception.
  * NULL with an exception otherwise. [attached] */
 PyObject *mp_importer_resolve(mp_importer_t *importer, PyObject *pin,
-                              const mp_handler_t *handler,
-                              const char *default_object, request_rec *r,
-                              PyObject *argument);
+                              const mp_handler_t *handler, mp_phase_t phase,
+                              request_rec *r, PyObject *argument);
 
 /* PythonImport: import a module by dotted name or absolute path and call its
  * function, if given. 0, or -1 with an exception. [attached] */

@@ -37,7 +37,7 @@ run(void *argument)
         }
         /* Another process may take the event out of the descriptor, which
          * then is not readable here: look from time to time. */
-        mp_watch_wait(importer->view, UINT64_MAX, LOOK_EVERY_MS);
+        mp_watch_wait(importer->view, importer->position, LOOK_EVERY_MS);
     }
     return NULL;
 }

@@ -117,6 +117,7 @@ mp_changes_collect(mp_importer_t *importer, int *failed)
     mp_thread_suspended_t held = mp_thread_suspend();
     uint64_t position = mp_watch_collect(importer->view, keep_event, &events);
     mp_thread_resume(held);
+    importer->position = position;
     for (size_t i = 0; i < events.count && !*failed; i++) {
         const event_t *event = &events.rows[i];
         *failed = event->change == MP_CHANGE_TREE

@@ -1,6 +1,6 @@
 /* finder.h - the way from cold code to hot modules: mp_finder, on
- * sys.meta_path. Finds parts of hot packages, names of application roots, and the stable names of
- * directory roots that an unpickler asks for. */
+ * sys.meta_path. Finds parts of hot packages, names of application roots, and
+ * the stable names of directory roots that an unpickler asks for. */
 #ifndef MP_IMPORTER_FINDER_H
 #define MP_IMPORTER_FINDER_H
 

@@ -91,6 +91,7 @@ generation_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(generation->handlers);
     for (int i = 0; i < generation->slot_count; i++) {
         Py_VISIT(generation->slots[i].module);
+        Py_VISIT(generation->slots[i].object);
     }
     return 0;
 }
@@ -103,6 +104,7 @@ generation_clear(PyObject *self)
     Py_CLEAR(generation->handlers);
     for (int i = 0; i < generation->slot_count; i++) {
         Py_CLEAR(generation->slots[i].module);
+        Py_CLEAR(generation->slots[i].object);
     }
     Py_CLEAR(generation->table);
     return 0;

@@ -14,6 +14,7 @@ extern PyType_Spec mp_generation_spec;
 /* What a handler with a slot resolved to. */
 typedef struct {
     PyObject *module; /* owned, or NULL */
+    PyObject *object; /* owned str: the plain name after "::", or NULL */
     char *root;       /* malloc'd: the document root it was looked up with */
 } mp_handler_memory_t;
 

@@ -20,7 +20,7 @@ typedef struct {
     mp_instance_t *importing;    /* gets edges and probes; NULL: nobody hot */
     PyObject *dirs;              /* list of str: where absolute names begin */
     PyObject *search;            /* tuple of str: handed to what is loaded */
-    int is_entry;                /* asked for by name: directive, import_module */
+    int is_entry;                /* asked for by a directive or the like */
 } mp_import_request_t;
 
 /* Import an absolute dotted name, beginning in request->dirs. The instance of

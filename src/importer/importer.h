@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "core/watch.h"
+#include "server/handlers.h"
 
 typedef struct mp_importer_t mp_importer_t;
 typedef struct mp_root_t mp_root_t;
@@ -24,6 +25,8 @@ struct mp_importer_t {
     /* Makes the __import__ of a root (import_hook.h), which knows roots and
      * not the other way round. New reference. */
     PyObject *(*make_hook)(mp_importer_t *importer, mp_root_t *root);
+    PyObject *objects[MP_PHASE_ROWS]; /* str: default objects of the phases */
+    PyObject *builtins;  /* dict of the module builtins */
     PyObject *loader;    /* class of hot modules' loaders (loader.h) */
     long serial;         /* counts instances; a later one began later */
     int is_frozen;       /* apache.freeze_modules(): never looks again */
@@ -64,6 +67,7 @@ struct mp_importer_t {
     /* background.h; lock to begin, anybody to read. */
     volatile int has_background;
     volatile int background_ends;
+    volatile uint64_t position; /* of the watch, when last collected */
     pthread_t background;
 };
 

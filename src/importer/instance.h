@@ -29,7 +29,7 @@ typedef struct {
     PyObject *module;     /* the module object */
     PyObject *generation; /* the newest generation it belongs to, or NULL */
     PyObject *edges;      /* dict: name of a hot module -> int (mp_edge_t) */
-    PyObject *probes;     /* set of str: "dir/stem" that its searches looked at */
+    PyObject *probes;     /* set of str: "dir/stem", where it searched */
     PyObject *bindings;   /* dict: name as imported -> full name of the leaf;
                              None: cold */
     PyObject *absent;     /* set of str: full names looked for in packages and

@@ -404,7 +404,8 @@ mark_once(mp_reach_t *reach, mp_importer_t *importer, apr_time_t end_time)
     int failed = 0;
     if (begin(reach, importer) < 0
         || (importer->view
-            && mp_changes_await_writers(importer, end_time, &reach->position) < 0)
+            && mp_changes_await_writers(importer, end_time,
+                                        &reach->position) < 0)
         || (importer->has_polled && mp_changes_look_at_polled(importer) < 0)
         || take_changes(reach, importer) < 0
         || mark_changed(reach) < 0) {

@@ -28,7 +28,7 @@ typedef struct {
 } mp_reach_t;
 
 /* Take over the importer's changes and mark the modules whose files differ or
- * whose imports lead elsewhere. Also after a failure, mp_reach_end() is due. */
+ * whose imports lead elsewhere. mp_reach_end() is due, also after -1. */
 int mp_reach_find(mp_reach_t *reach, mp_importer_t *importer);
 
 /* Mark the modules of importer->pending: they are tried again. */

@@ -333,7 +333,8 @@ restore_failed(refresh_t *refresh)
     Py_ssize_t position = 0;
     mp_generation_t *next = refresh->staging.next;
     while (PyDict_Next(refresh->staging.failed, &position, &name, &exc)) {
-        PyObject *old = PyDict_GetItemWithError(refresh->reach.base->table, name);
+        PyObject *old = PyDict_GetItemWithError(refresh->reach.base->table,
+                                                name);
         if (old && PyDict_SetItem(next->table, name, old) < 0) {
             return -1;
         }

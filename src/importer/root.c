@@ -170,19 +170,6 @@ mp_root_of(mp_importer_t *importer, const char *dir, char **prefix)
 
 /* ---- builtins ---------------------------------------------------------- */
 
-/* The dict of the module builtins, borrowed from it. */
-static PyObject *
-python_builtins(void)
-{
-    PyObject *module = PyImport_AddModuleRef("builtins");
-    if (!module) {
-        return NULL;
-    }
-    PyObject *dict = PyModule_GetDict(module);
-    Py_DECREF(module); /* sys.modules and the interpreter keep it */
-    return dict;
-}
-
 /* Make copy equal to builtins, but for its own __import__. */
 static int
 copy_builtins(mp_importer_t *importer, PyObject *copy, PyObject *builtins)
@@ -220,8 +207,7 @@ mp_root_builtins(mp_importer_t *importer, mp_root_t *root)
     if (root->builtins) {
         return root->builtins;
     }
-    PyObject *builtins = python_builtins();
-    PyObject *copy = builtins ? PyDict_Copy(builtins) : NULL;
+    PyObject *copy = PyDict_Copy(importer->builtins);
     PyObject *hook = copy ? importer->make_hook(importer, root) : NULL;
     if (!hook
         || PyDict_SetItem(copy, importer->state->names.__import__, hook) < 0) {
@@ -230,7 +216,7 @@ mp_root_builtins(mp_importer_t *importer, mp_root_t *root)
         return NULL;
     }
     Py_DECREF(hook);
-    root->builtins_size = PyDict_GET_SIZE(builtins);
+    root->builtins_size = PyDict_GET_SIZE(importer->builtins);
     root->builtins = copy;
     return copy;
 }
@@ -238,10 +224,7 @@ mp_root_builtins(mp_importer_t *importer, mp_root_t *root)
 int
 mp_root_sync_builtins(mp_importer_t *importer, int only_if_grown)
 {
-    PyObject *builtins = python_builtins();
-    if (!builtins) {
-        return -1;
-    }
+    PyObject *builtins = importer->builtins;
     for (mp_root_t *root = importer->roots; root; root = root->next) {
         if (!root->builtins
             || (only_if_grown

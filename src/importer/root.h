@@ -25,7 +25,7 @@ struct mp_root_t {
 int mp_root_add_application(mp_importer_t *importer, const char *path);
 
 /* The root that a module in directory dir belongs to, and in *prefix (malloc'd,
- * the caller frees) what its name begins with: "_mp_1234abcd.pkg.". Looks at
+ * freed by the caller) what its name begins with: "_mp_1234abcd.pkg.". Looks at
  * the disk. NULL: out of memory. Does not need to be attached, but the holder
  * of the stage lock calls it. */
 mp_root_t *mp_root_of(mp_importer_t *importer, const char *dir, char **prefix);

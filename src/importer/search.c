@@ -368,8 +368,8 @@ mp_search_package(mp_importer_t *importer, mp_instance_t *parent,
                   PyObject *stem, PyObject *probes, mp_location_t *location)
 {
     PyObject *dirs;
-    if (PyObject_GetOptionalAttr(parent->module,
-                                 importer->state->names.__path__, &dirs) <= 0) {
+    PyObject *path = importer->state->names.__path__;
+    if (PyObject_GetOptionalAttr(parent->module, path, &dirs) <= 0) {
         return PyErr_Occurred() ? -1 : 0;
     }
     /* Parts of a namespace package are named by their own directory, so that

@@ -14,7 +14,7 @@ typedef struct {
     mp_root_t *root;
     PyObject *name; /* full name, owned */
     PyObject *file; /* str, owned; NULL for a namespace package */
-    PyObject *dirs; /* list of str, owned: __path__ of a package; NULL: plain */
+    PyObject *dirs; /* list of str, owned: a package's __path__; or NULL */
 } mp_location_t;
 
 void mp_location_clear(mp_location_t *location);

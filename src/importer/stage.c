@@ -247,7 +247,7 @@ place_here(mp_importer_t *importer)
     return place;
 }
 
-/* "importing '/site/x.py' as _mp_1234abcd.x (interpreter ...): first import" */
+/* "importing '/site/x.py' as _mp_1234abcd.x (pid ...): first import" */
 static void
 log_import(mp_importer_t *importer, mp_instance_t *instance)
 {

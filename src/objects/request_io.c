@@ -38,10 +38,18 @@
  * stays open until the request ends. */
 #define MAX_COPY 65536
 
+/* So much may wait in httpd's own buffer (AP_MIN_BYTES_TO_WRITE, 8000) and
+ * cannot make it pass anything on: adding to it never blocks. */
+#define MAX_WAITING 4096
+
 typedef struct {
     apr_bucket_brigade *held;     /* arrived, not yet taken; data only */
     apr_bucket_brigade *arriving; /* empty except inside receive() */
-    apr_bucket_brigade *leaving;  /* empty except inside pass_file() */
+    apr_bucket_brigade *leaving;  /* empty except inside pass_file(); NULL
+                                     before the first file */
+    const ap_filter_t *buffer; /* the filter that ap_rwrite() buffers in, the
+                                  first of the chain after the last write */
+    Py_ssize_t waiting; /* at most so many bytes of ours are in it */
     apr_off_t size;  /* bytes in held */
     int failure;     /* why reading failed, as an HTTP status or
                         AP_FILTER_ERROR; 0 */
@@ -57,12 +65,21 @@ get_io(mp_request_object_t *self, request_rec *r)
 {
     io_t *io = self->request->io;
     if (!io) {
-        apr_bucket_alloc_t *buckets = r->connection->bucket_alloc;
         io = apr_pcalloc(r->pool, sizeof(*io));
+        self->request->io = io;
+    }
+    return io;
+}
+
+/* The same, for reading. */
+static io_t *
+get_reading_io(mp_request_object_t *self, request_rec *r)
+{
+    io_t *io = get_io(self, r);
+    if (!io->held) {
+        apr_bucket_alloc_t *buckets = r->connection->bucket_alloc;
         io->held = apr_brigade_create(r->pool, buckets);
         io->arriving = apr_brigade_create(r->pool, buckets);
-        io->leaving = apr_brigade_create(r->pool, buckets);
-        self->request->io = io;
     }
     return io;
 }
@@ -176,7 +193,7 @@ open_body(mp_request_object_t *self, request_rec **r)
     if (!*r) {
         return NULL;
     }
-    io_t *io = get_io(self, *r);
+    io_t *io = get_reading_io(self, *r);
     if (io->receiving) {
         PyErr_SetString(PyExc_RuntimeError,
                         "an input filter must not read the body of its "
@@ -440,7 +457,16 @@ open_response(mp_request_object_t *self, request_rec **r)
     return io;
 }
 
-/* 0, or -1 when the client is gone. [detached] */
+/* May these bytes be added to httpd's buffer while attached, because nothing
+ * can come of it but a copy? */
+static int
+only_waits(const io_t *io, const request_rec *r, Py_ssize_t size, int flush)
+{
+    return !flush && io->waiting + size <= MAX_WAITING
+           && (!io->buffer || io->buffer == r->output_filters);
+}
+
+/* 0, or -1 when the client is gone. [detached, or only_waits()] */
 static int
 send_bytes(mp_request_t *request, const char *bytes, Py_ssize_t size,
            int flush)
@@ -513,12 +539,19 @@ mp_request_write(PyObject *self, PyObject *const *args, Py_ssize_t count,
         goto done;
     }
     int failed = 0;
-    if (view.size > 0) {
+    mp_request_t *request = ((mp_request_object_t *)self)->request;
+    if (view.size > 0 && only_waits(io, r, view.size, flush)) {
+        failed = send_bytes(request, view.bytes, view.size, 0);
+        io->waiting += view.size;
+        io->buffer = r->output_filters;
+    }
+    else if (view.size > 0) {
         mp_thread_suspended_t suspended = mp_thread_suspend();
         io->sending = 1;
-        failed = send_bytes(((mp_request_object_t *)self)->request, view.bytes,
-                            view.size, flush);
+        failed = send_bytes(request, view.bytes, view.size, flush);
         io->sending = 0;
+        io->waiting = flush ? 0 : MAX_WAITING;
+        io->buffer = r->output_filters;
         mp_thread_resume(suspended);
     }
     if (failed) {
@@ -544,6 +577,7 @@ mp_request_flush(PyObject *self, PyObject *unused)
     io->sending = 1;
     const int failed = ap_rflush(r) < 0;
     io->sending = 0;
+    io->waiting = 0;
     mp_thread_resume(suspended);
     if (failed) {
         return mp_error_raise_os("Flush failed, client closed connection.", 0);
@@ -630,6 +664,10 @@ pass_file(io_t *io, request_rec *r, sending_t *sending, apr_status_t *sent)
     apr_status_t status = open_file(sending, core);
     if (status != APR_SUCCESS || sending->length == 0) {
         return status;
+    }
+    if (!io->leaving) {
+        io->leaving = apr_brigade_create(r->pool,
+                                         r->connection->bucket_alloc);
     }
     if (sending->length <= MAX_COPY) {
         status = copy_file(sending, r->connection->bucket_alloc);

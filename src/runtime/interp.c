@@ -231,8 +231,9 @@ furnish(mp_interp_t *interp)
 static void
 report_unfurnished(mp_interp_t *interp)
 {
-    const char *what = apr_psprintf(interp_pool,
-        "interpreter '%s' cannot start", interp->name);
+    char what[256];
+    snprintf(what, sizeof(what), "interpreter '%s' cannot start",
+             interp->name);
     mp_state_t fallback = {0};
     if (!interp->state) {
         fallback.names.format_exception =

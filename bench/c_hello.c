@@ -138,9 +138,20 @@ static const command_rec commands[] = {
     {NULL}
 };
 
+/* A name in the Server header, as mod_python and Python have theirs. */
+static int
+announce(apr_pool_t *pool, apr_pool_t *log_pool, apr_pool_t *temporary,
+         server_rec *server)
+{
+    ap_add_version_component(pool, "c_hello/4.0.0");
+    ap_add_version_component(pool, "C/11");
+    return OK;
+}
+
 static void
 register_hooks(apr_pool_t *pool)
 {
+    ap_hook_post_config(announce, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(pass, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(claim, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_map_to_storage(skip_walk, NULL, NULL, APR_HOOK_MIDDLE);

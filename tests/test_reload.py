@@ -117,6 +117,65 @@ def test_file_of_any_new_length_is_read_whole(site, word):
     assert site.get().text == word
 
 
+def test_edit_is_new_in_each_of_eight_children(own_server):
+    server = own_server(mpm="prefork", children=8, files={
+        "hello.py": page("child.value", "import child"),
+        "child.py": "value = 'one'\n"})
+    server.site.serve("hello")
+    assert server.site.texts() == {"one"}
+    server.site.replace("child.py", "one", "two")
+    assert server.site.texts() == {"two"}
+
+
+def test_half_written_file_is_never_executed(site):
+    site.write({"hello.py": page("child.value", "import child"),
+                "child.py": counted("value = 'one'\n")})
+    site.serve("hello")
+    assert site.texts() == {"one"}
+    site.forget_executions()
+    with open(site.path("child.py"), "w") as file:
+        file.write("value = 'half'\n")
+        file.flush()
+        assert site.get().text == "one"
+        file.write(counted("value = 'two'\n"))
+        file.flush()
+        assert site.get().text == "one"
+    assert site.executions() == []
+    assert site.texts() == {"two"}
+
+
+def test_edit_while_the_body_runs_is_new_at_the_next_request(own_server):
+    server = own_server(**THREADED, files={
+        "hello.py": page("child.value", "import child"),
+        "child.py": """
+            import harness
+            value = "one"
+            harness.wait(__file__, "body")
+            """})
+    site = server.site
+    site.serve("hello")
+    first = site.later()
+    site.wait_parked("body")
+    site.edit("child.py", "value = 'two'\n")
+    site.open_gate("body")
+    assert first.result(20).text in ("one", "two")
+    assert site.get().text == "two"
+
+
+def test_edit_is_seen_after_a_flood_of_file_events(site):
+    site.write({"hello.py": page("'one'")})
+    site.serve("hello")
+    assert site.texts() == {"one"}
+    flood = site.path("flood.tmp")
+    for _ in range(6000):  # more events than the kernel keeps
+        flood.touch()
+        flood.unlink()
+    site.replace("hello.py", "one", "two")
+    assert site.texts() == {"two"}
+    site.replace("hello.py", "two", "six")
+    assert site.texts() == {"six"}
+
+
 # Everything that depends on it
 
 def test_edited_leaf_runs_the_leaf_and_all_ancestors_exactly_once(site):

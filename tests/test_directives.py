@@ -209,12 +209,12 @@ def test_directives_in_force_are_shown(site):
     site.write(SHOW)
     site.serve("show", """
         PythonDebug on
-        PythonAutoReload background
+        PythonAutoReload ON
         PythonInterpPerDirective Off
         """)
     site.htaccess("PythonAutoReload OFF\nPythonReloadFailure Error", "below")
     assert site.get("x?config").text == (
-        "PythonAutoReload=Background PythonDebug=1 PythonInterpPerDirective=0 "
+        "PythonAutoReload=1 PythonDebug=1 PythonInterpPerDirective=0 "
         "PythonInterpreter=main_interpreter")
     assert site.get("below/x?config").text == (
         "PythonAutoReload=0 PythonDebug=1 PythonInterpPerDirective=0 "

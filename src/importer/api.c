@@ -113,11 +113,12 @@ mp_importer_start(mp_state_t *state)
     importer->polled = PyDict_New();
     importer->pending = PySet_New(NULL);
     importer->touched = PySet_New(NULL);
+    importer->failed = PyDict_New();
     importer->current = (PyObject *)mp_generation_create(importer, NULL);
     if (!importer->builtins || !importer->bodies || !importer->changed
         || !importer->moved
         || !importer->writing || !importer->polled || !importer->pending
-        || !importer->touched || !importer->current) {
+        || !importer->touched || !importer->failed || !importer->current) {
         return -1;
     }
     if (intern_objects(importer) < 0 || mp_loader_prepare(importer) < 0
@@ -141,6 +142,7 @@ mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg)
     Py_VISIT(importer->pending);
     Py_VISIT(importer->touched);
     Py_VISIT(importer->told);
+    Py_VISIT(importer->failed);
     Py_VISIT(importer->loader);
     Py_VISIT(importer->builtins);
     for (mp_root_t *root = importer->roots; root; root = root->next) {

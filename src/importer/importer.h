@@ -37,6 +37,7 @@ struct mp_importer_t {
     pthread_cond_t released;
     const void *owner;   /* mp_thread_self() of the holder, or NULL; lock */
     int depth;           /* times the owner holds it; lock */
+    int waiting;         /* threads that wait for it; lock */
     int timeout_ms;      /* how long the others wait */
     char executing[512]; /* the module whose body runs, for their log; lock */
 
@@ -54,6 +55,10 @@ struct mp_importer_t {
     int is_disturbed;       /* one of them was written to meanwhile */
     PyObject *polled;       /* dict: directory without events -> bytes, its
                                stamp when last looked at */
+    long failures;          /* counts first loads that failed; attached */
+    long failures_before;   /* what it was when the holder began to wait */
+    PyObject *failed;       /* dict: name -> (number, exception): those that
+                               threads now waiting may have waited for */
     PyObject *pending;      /* set of str: modules whose newest files do not
                                load; tried again with the next change */
     PyObject *touched;      /* set of str: the paths that attempt touched */

@@ -111,6 +111,7 @@ compare_source(mp_reach_t *reach, mp_instance_t *instance, size_t node)
             return -1;
         }
         PyErr_Clear(); /* gone, or unreadable: who needs it will say so */
+        reach->saw_emptied = 1;
         mp_depgraph_mark(reach->graph, node);
         return set_reason(reach, instance->name, "removed");
     }
@@ -412,7 +413,7 @@ mark_once(mp_reach_t *reach, mp_importer_t *importer, apr_time_t end_time)
         return -1;
     }
     if (reach->saw_emptied && importer->view) {
-        /* Truncated just now, by a writer whose event is on its way? */
+        /* Truncated, or moved away, by somebody about to write it again? */
         mp_thread_suspended_t held = mp_thread_suspend();
         mp_watch_wait(importer->view, reach->position, EVENT_DELAY_MS);
         mp_thread_resume(held);

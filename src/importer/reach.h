@@ -16,7 +16,7 @@ typedef struct {
     PyObject *changed;     /* set: what importer->changed was */
     PyObject *moved;       /* list: what importer->moved was */
     uint64_t position;     /* events up to here are in them */
-    int saw_emptied;       /* a file that had content was read as empty */
+    int saw_emptied;       /* a file that had content was empty, or gone */
     PyObject *instances;   /* list: the nodes of graph */
     PyObject *numbers;     /* dict: name -> int, its node */
     mp_depgraph_t *graph;

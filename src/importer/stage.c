@@ -10,6 +10,7 @@
 #include "server/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,10 +54,12 @@ wait_for_lock(mp_importer_t *importer, char *executing, size_t size)
     int error = 0;
     struct timespec deadline = deadline_after(importer->timeout_ms);
     pthread_mutex_lock(&importer->lock);
+    importer->waiting++;
     while (importer->owner && !error) {
         error = pthread_cond_timedwait(&importer->released, &importer->lock,
                                        &deadline);
     }
+    importer->waiting--;
     if (!importer->owner) {
         importer->owner = mp_thread_self();
         importer->depth = 1;
@@ -73,7 +76,11 @@ int
 mp_stage_lock(mp_importer_t *importer)
 {
     char executing[sizeof(importer->executing)] = "";
+    long failures = importer->failures;
     if (try_lock(importer)) {
+        if (importer->depth == 1) {
+            importer->failures_before = LONG_MAX; /* waited for nobody */
+        }
         return 0;
     }
     mp_thread_suspended_t held = mp_thread_suspend();
@@ -85,12 +92,19 @@ mp_stage_lock(mp_importer_t *importer)
                      "executing", importer->timeout_ms / 1000, executing);
         return -1;
     }
+    importer->failures_before = failures;
     return 0;
 }
 
 void
 mp_stage_unlock(mp_importer_t *importer)
 {
+    if (importer->depth == 1 && importer->waiting == 0
+        && PyDict_GET_SIZE(importer->failed) > 0) {
+        PyObject *exc = PyErr_GetRaisedException();
+        PyDict_Clear(importer->failed); /* nobody has waited for them */
+        PyErr_SetRaisedException(exc);
+    }
     pthread_mutex_lock(&importer->lock);
     if (--importer->depth == 0) {
         importer->owner = NULL;
@@ -485,6 +499,19 @@ remember_touched(mp_importer_t *importer, mp_instance_t *instance)
     Py_XDECREF(none);
 }
 
+/* Threads that wait for this very load are to get its exception, not to
+ * repeat it one after the other. exc: borrowed. */
+static void
+remember_failed(mp_importer_t *importer, mp_instance_t *instance,
+                PyObject *exc)
+{
+    PyObject *row = Py_BuildValue("(lO)", ++importer->failures, exc);
+    if (row) {
+        PyDict_SetItem(importer->failed, instance->name, row);
+    }
+    Py_XDECREF(row);
+}
+
 /* What was executed on behalf of a body that failed, and got hold of its
  * half-made module, must not stay. An exception is in flight. */
 static void
@@ -494,6 +521,7 @@ drop_failed(mp_importer_t *importer, mp_generation_t *generation,
     PyObject *exc = PyErr_GetRaisedException();
     PyObject *instances = PyDict_Values(generation->table);
     remember_touched(importer, failed);
+    remember_failed(importer, failed, exc);
     if (importer->staging && !importer->staging->culprit) {
         importer->staging->culprit = Py_NewRef(failed->file);
     }
@@ -557,12 +585,22 @@ execute(mp_importer_t *importer, mp_generation_t *generation,
     return instance;
 }
 
-/* The exception that a refresh got from this module already, raised again. */
+/* The exception that a refresh got from this module already, or another thread
+ * while this one waited for it, raised again. */
 static int
 raise_if_failed(mp_importer_t *importer, PyObject *name)
 {
-    PyObject *exc = importer->staging
-        ? PyDict_GetItemWithError(importer->staging->failed, name) : NULL;
+    PyObject *exc = NULL;
+    if (importer->staging) {
+        exc = PyDict_GetItemWithError(importer->staging->failed, name);
+    }
+    else {
+        PyObject *row = PyDict_GetItemWithError(importer->failed, name);
+        if (row && PyLong_AsLong(PyTuple_GET_ITEM(row, 0))
+                       > importer->failures_before) {
+            exc = PyTuple_GET_ITEM(row, 1);
+        }
+    }
     if (exc) {
         PyErr_SetRaisedException(Py_NewRef(exc));
     }

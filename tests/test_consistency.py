@@ -13,6 +13,10 @@ from httpd import later, page, processes
 SOAK = int(os.environ.get("MP_SOAK", "1"))  # times the work of soak tests
 CLIENTS = 8
 
+# For tests that look at the size of a process.
+no_sanitizer = pytest.mark.skipif(
+    "MP_PRELOAD" in os.environ, reason="a sanitizer keeps what was freed")
+
 # Every level takes the number in its own way: copied at import, computed at
 # import, looked up at call, imported late.
 LEVELS = {
@@ -171,6 +175,7 @@ def test_broken_and_mended_under_load_is_always_answered(site):
     load.stop()
 
 
+@no_sanitizer
 @pytest.mark.seconds(60 + 120 * SOAK)
 def test_reloads_of_a_graph_keep_memory_flat(own_server):
     rounds = 500 * SOAK
@@ -195,6 +200,7 @@ def test_reloads_of_a_graph_keep_memory_flat(own_server):
     assert sizes[-1] - sizes[3] < 2 << 20, sizes
 
 
+@no_sanitizer
 def test_requests_keep_memory_flat(own_server):
     server = own_server(children=1, files={
         "hello.py": page("len(req.headers_in)"),

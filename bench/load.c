@@ -6,8 +6,8 @@
  * Each connection is a thread that sends one request after the other: -n in
  * all (divided among the connections), or for -s seconds, or until SIGTERM;
  * with a pause of -p before each. Keep-alive; with -x every second connection
- * asks for "close" and connects anew each time. An answer counts when its status is 200 and its body is
- * BODY; "-" takes any body. Prints one line:
+ * asks for "close" and connects anew each time. An answer counts when its
+ * status is 200 and its body is BODY; "-" takes any body. Prints one line:
  *
  *     requests=N failed=N retried=N reconnected=N seconds=S
  *

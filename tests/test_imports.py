@@ -520,6 +520,17 @@ def test_new_package_shadows_a_module(site):
     assert site.texts() == {"module"}
 
 
+def test_directory_that_becomes_a_package_later_shadows_a_module(site):
+    site.write({"hello.py": page("thing.kind", "import thing"),
+                "thing.py": "kind = 'module'\n"})
+    site.serve("hello")
+    assert site.texts() == {"module"}
+    site.write({"thing/notes.txt": "not a package yet"})
+    assert site.texts() == {"module"}
+    site.write({"thing/__init__.py": "kind = 'package'\n"})
+    assert site.texts() == {"package"}
+
+
 def test_new_local_file_shadows_the_standard_library(site):
     site.write({"hello.py": page("getattr(fractions, 'kind', 'standard')",
                                  "import fractions")})

@@ -20,10 +20,8 @@ _SEVERE = {"emerg", "alert", "crit", "error", "warn", "raw"}
 _SUSPICIOUS = re.compile(r"exit signal|^Traceback|Assertion|AddressSanitizer"
                          r"|runtime error:|Fatal Python error")
 
-# httpd on its own account: all of its few workers are busy, as tests make
-# them; a worker was still closing a connection when SIGTERM ended the child.
-_HARMLESS = re.compile(
-    r"(AH0016[12]|AH0028[67]|AH0048[45]|AH10159|AH03092)\b")
+# httpd saying that all of its few workers are busy, which tests make them.
+_HARMLESS = re.compile(r"(AH0016[12]|AH0028[67]|AH0048[45]|AH10159)\b")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -78,18 +78,31 @@ def memory(pid):
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
+def _sockets():
+    """(local address, remote address, state, inode) of each of IPv4."""
+    for line in (PROC / "net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        yield fields[1], fields[2], fields[3], fields[9]
+
+
 def owner_of_socket(candidates, server_port, client_port):
     """The one of the processes that holds the server's end of a connection
     on 127.0.0.1, or None while none has accepted it."""
-    local, remote = (f"0100007F:{port:04X}"
-                     for port in (server_port, client_port))
-    for line in (PROC / "net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[1] == local and fields[2] == remote:
-            wanted = f"socket:[{fields[9]}]"
+    ends = tuple(f"0100007F:{port:04X}" for port in (server_port, client_port))
+    for local, remote, _, inode in _sockets():
+        if (local, remote) == ends:
+            wanted = f"socket:[{inode}]"
             return next((pid for pid in candidates
                          if wanted in descriptors(pid).values()), None)
     return None
+
+
+def has_connections(server_port):
+    """Does the server on this port of 127.0.0.1 still hold any?"""
+    time_wait, listen = "06", "0A"
+    return any(local == f"0100007F:{server_port:04X}"
+               and state not in (time_wait, listen)
+               for local, _, state, _ in _sockets())
 
 
 def wait_until(true, what, seconds=20.0):

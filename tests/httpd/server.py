@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 from . import client, configuration, processes
 from .configuration import CHECKOUT, Configuration
@@ -62,9 +63,8 @@ class Server:
 
     def stop(self, graceful=False):
         """End it; the exit status of the parent process."""
-        if self._process.poll() is None:
-            self._process.send_signal(
-                signal.SIGWINCH if graceful else signal.SIGTERM)
+        if self.is_running():
+            self._signal(signal.SIGWINCH if graceful else signal.SIGTERM)
         return self.wait()
 
     def wait(self, seconds=30):
@@ -224,11 +224,21 @@ class Server:
 
     def _again(self, number):
         old = self.children()
-        self._process.send_signal(number)
+        self._signal(number)
         processes.wait_until(
             lambda: not old & self.children(), "the end of the old children",
             30)
         processes.wait_until(self._is_up, "new children", 30)
+
+    def _signal(self, number):
+        """The event MPM may crash by itself when an abrupt end comes between
+        the last byte of a response and the end of its connection."""
+        end = time.monotonic() + 3
+        while (number in (signal.SIGTERM, signal.SIGHUP)
+               and processes.has_connections(self.port)
+               and time.monotonic() < end):
+            time.sleep(0.002)
+        self._process.send_signal(number)
 
     def _kill(self):
         for pid in self.children():

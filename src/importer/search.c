@@ -29,6 +29,7 @@ typedef enum { NOTHING, PACKAGE, MODULE, NAMESPACE } found_t;
 typedef struct {
     char *dir;           /* malloc'd */
     found_t found;       /* what is in it under the stem */
+    int has_dir;         /* a directory of that name, which is no package */
     int is_polled;       /* cannot be watched */
     const char *reason;  /* why */
 } place_t;
@@ -61,17 +62,21 @@ look(mp_importer_t *importer, place_t *place, const char *stem)
         place->is_polled = mp_watch_add(importer->view, place->dir,
                                         &place->reason) == MP_WATCH_POLLED;
     }
-    if (has_type(place->dir, stem, "/__init__.py", S_IFREG)) {
+    place->has_dir = has_type(place->dir, stem, "", S_IFDIR);
+    if (place->has_dir && importer->view
+        && !has_type(place->dir, stem, "/__init__.py", S_IFREG)) {
+        watch_inside(importer, place->dir, stem);
+    }
+    /* Asked after the watch is there, so that none slips through. */
+    if (place->has_dir
+        && has_type(place->dir, stem, "/__init__.py", S_IFREG)) {
         place->found = PACKAGE;
     }
     else if (has_type(place->dir, stem, ".py", S_IFREG)) {
         place->found = MODULE;
     }
-    else if (has_type(place->dir, stem, "", S_IFDIR)) {
+    else if (place->has_dir) {
         place->found = NAMESPACE;
-    }
-    if (importer->view && place->found == NAMESPACE) {
-        watch_inside(importer, place->dir, stem);
     }
 }
 
@@ -160,7 +165,7 @@ note_places(mp_importer_t *importer, const place_t *places, Py_ssize_t count,
         if (probes && add_probe(probes, places[i].dir, stem) < 0) {
             return -1;
         }
-        if (probes && places[i].found == NAMESPACE) {
+        if (probes && places[i].has_dir && places[i].found != PACKAGE) {
             char inside[4096];
             int length = snprintf(inside, sizeof(inside), "%s/%s",
                                   places[i].dir, stem);

@@ -598,7 +598,9 @@ binding_holds(mp_importer_t *importer, mp_instance_t *instance,
     if (!dirs) {
         return -1;
     }
-    int found = mp_search_dirs(importer, name, dirs, 1, NULL, &location);
+    /* What is looked at now, it depends on from now on. */
+    int found = mp_search_dirs(importer, name, dirs, 1, instance->probes,
+                               &location);
     Py_DECREF(dirs);
     int same = found;
     if (found == 0) {
@@ -619,7 +621,8 @@ binding_holds(mp_importer_t *importer, mp_instance_t *instance,
 /* A part of a package that was not there, or a module that did not load: 1
  * that is still all there is to know, 0, -1. */
 static int
-absence_holds(mp_importer_t *importer, PyObject *name)
+absence_holds(mp_importer_t *importer, mp_instance_t *instance,
+              PyObject *name)
 {
     mp_location_t location = {0};
     Py_ssize_t length = PyUnicode_GET_LENGTH(name);
@@ -630,8 +633,8 @@ absence_holds(mp_importer_t *importer, PyObject *name)
     if (parent && stem) {
         mp_instance_t *package = mp_generation_find(
             (mp_generation_t *)importer->current, parent);
-        found = package ? mp_search_package(importer, package, stem, NULL,
-                                            &location) : 1;
+        found = package ? mp_search_package(importer, package, stem,
+                                            instance->probes, &location) : 1;
     }
     Py_XDECREF(parent);
     Py_XDECREF(stem);
@@ -660,7 +663,7 @@ mp_search_still_same(mp_importer_t *importer, mp_instance_t *instance)
         if (!name) {
             break;
         }
-        same = absence_holds(importer, name);
+        same = absence_holds(importer, instance, name);
         Py_DECREF(name);
     }
     Py_XDECREF(iterator);

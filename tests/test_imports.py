@@ -645,7 +645,8 @@ def test_traceback_in_the_log_shows_the_lines_that_ran(site):
     block = site.log.block(entry)
     assert f'File "{site.path("child.py")}", line 2, in fail' in block
     assert "return 1 / 0  # first" in block
-    site.edit("child.py", "# 1\n# 2\n# 3\ndef fail():\n    return 2 / 0  # second\n")
+    site.edit("child.py", "# 1\n# 2\n# 3\n"
+              "def fail():\n    return 2 / 0  # second\n")
     assert site.get().status == 500
     entry = site.log.matching("MPY.*ZeroDivisionError")[-1]
     block = site.log.block(entry)

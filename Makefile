@@ -70,7 +70,13 @@ $(error $(PYTHON) has no shared library to embed: use a Python built with --enab
 endif
 endif
 
+# The request path crosses the layers a dozen times: let the linker inline.
+# Fat objects, because scripts/check_globals.py reads them.
+ifeq ($(findstring clang,$(CC)),)
+CFLAGS   ?= -O2 -g -flto=auto -ffat-lto-objects
+else
 CFLAGS   ?= -O2 -g
+endif
 warnings := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter
 ifdef WERROR
 warnings += -Werror

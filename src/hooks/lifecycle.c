@@ -56,6 +56,7 @@ post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* the first of two passes */
     }
+    mp_config_settle_servers(s, pconf);
     ap_add_version_component(pconf, "mod_python/" MP_VERSION);
     ap_add_version_component(pconf, "Python/" PY_VERSION);
     apr_status_t status = mp_watch_create(&watch, pconf);

@@ -348,11 +348,25 @@ run_phase(request_rec *r, mp_phase_t phase,
     return run_in_interpreter(&run, configured);
 }
 
-/* The fast way out: nothing configured, nothing added. */
+/* Asked in every hook of every request of the server, so it calls nothing. */
+static int
+has_handlers(const request_rec *r, mp_phase_t phase)
+{
+    const mp_dir_config_t *config = ap_get_module_config(r->per_dir_config,
+                                                         &python_module);
+    const mp_request_t *request = ap_get_module_config(r->request_config,
+                                                       &python_module);
+    return config->phases & (1u << phase)
+           || (request && request->added[phase]);
+}
+
 static int
 run_if_configured(request_rec *r, mp_phase_t phase)
 {
     const char *extension = NULL;
+    if (!has_handlers(r, phase)) {
+        return DECLINED;
+    }
     const apr_array_header_t *configured = mp_config_handlers(
         mp_config_of_request(r), phase, r, &extension);
     mp_request_t *request = mp_context_find(r);
@@ -370,6 +384,9 @@ static int
 run_init(request_rec *r, int at_server_level)
 {
     const char *extension = NULL;
+    if (!has_handlers(r, MP_PHASE_INIT)) {
+        return DECLINED;
+    }
     const apr_array_header_t *configured = mp_config_handlers(
         mp_config_of_request(r), MP_PHASE_INIT, r, &extension);
     mp_request_t *request = mp_context_find(r);

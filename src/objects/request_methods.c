@@ -186,7 +186,8 @@ mp_request_get_config(PyObject *self, PyObject *unused)
     mp_request_object_t *object = (mp_request_object_t *)self;
     const mp_dir_config_t *section = mp_config_of_request(r);
     if (object->section != section) {
-        object->directives = apr_table_copy(r->pool, section->directives);
+        object->directives = apr_table_copy(
+            r->pool, mp_config_directives(section, r->pool));
         object->section = section;
     }
     return mp_table_wrap(self, object->directives, MP_TEXT_PLAIN);

@@ -113,6 +113,7 @@ append_for_extension(cmd_parms *cmd, mp_dir_config_t *config, int phase,
                  append(cmd, apr_hash_get(config->by_extension, key,
                                           APR_HASH_KEY_STRING), handlers));
     config->extension_phases |= 1u << phase;
+    config->phases |= 1u << phase;
 }
 
 static const char *
@@ -130,6 +131,7 @@ add_to_phase(cmd_parms *cmd, mp_dir_config_t *config, int phase,
         return error;
     }
     if (!extensions->nelts) {
+        config->phases |= 1u << phase;
         config->handlers[phase] = append(cmd, config->handlers[phase],
                                          handlers);
         return NULL;
@@ -511,6 +513,7 @@ mp_config_merge_dir(apr_pool_t *pool, void *outer_config, void *inner_config)
     mp_dir_config_t *merged = apr_pmemdup(pool, outer, sizeof(*outer));
     int phase;
 
+    merged->phases |= inner->phases;
     for (phase = 0; phase < MP_PHASE_COUNT; phase++) {
         if (inner->handlers[phase]) {
             merged->handlers[phase] = inner->handlers[phase];
@@ -519,8 +522,9 @@ mp_config_merge_dir(apr_pool_t *pool, void *outer_config, void *inner_config)
     merged->by_extension = merge_hashes(pool, outer->by_extension,
                                         inner->by_extension);
     merged->extension_phases |= inner->extension_phases;
-    merged->directives = merge_tables(pool, outer->directives,
-                                      inner->directives);
+    merged->directives = NULL; /* few ever ask */
+    merged->outer = outer;
+    merged->inner = inner;
     merged->options = merge_tables(pool, outer->options, inner->options);
     if (inner->interpreter) {
         merged->interpreter = inner->interpreter;
@@ -651,6 +655,31 @@ mp_config_reload_failure(const mp_dir_config_t *config)
         return (mp_failure_policy_t)config->reload_failure;
     }
     return mp_config_debug(config) ? MP_FAILURE_ERROR : MP_FAILURE_KEEP;
+}
+
+apr_table_t *
+mp_config_directives(const mp_dir_config_t *config, apr_pool_t *pool)
+{
+    if (config->directives) {
+        return config->directives;
+    }
+    return merge_tables(pool, mp_config_directives(config->outer, pool),
+                        mp_config_directives(config->inner, pool));
+}
+
+void
+mp_config_settle_servers(server_rec *main_server, apr_pool_t *pool)
+{
+    server_rec *s;
+
+    for (s = main_server; s; s = s->next) {
+        mp_dir_config_t *config = ap_get_module_config(s->lookup_defaults,
+                                                       &python_module);
+
+        config->directives = apr_table_copy(
+            pool, mp_config_directives(config, pool));
+        config->options = apr_table_copy(pool, config->options);
+    }
 }
 
 apr_table_t *

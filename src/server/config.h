@@ -23,8 +23,11 @@ typedef enum { MP_FAILURE_KEEP, MP_FAILURE_ERROR } mp_failure_policy_t;
 typedef struct {
     apr_array_header_t *handlers[MP_PHASE_COUNT]; /* mp_handler_t *, or NULL */
     apr_hash_t *by_extension; /* "PythonHandler.ext" -> array, or NULL */
+    unsigned phases; /* bit per phase that has handlers of any kind */
     unsigned extension_phases; /* bit per phase that has such lists */
-    apr_table_t *directives; /* what get_config() shows; flags are "1", "0" */
+    apr_table_t *directives; /* given in this section; flags are "1", "0" */
+    const void *outer; /* mp_dir_config_t *: the two records that a merged */
+    const void *inner; /* one was made of; NULL in a section's own */
     apr_table_t *options;    /* PythonOption; "" means unset */
     const char *interpreter; /* PythonInterpreter */
     const char *path;        /* PythonPath: the expression */
@@ -75,9 +78,17 @@ int mp_config_debug(const mp_dir_config_t *config);
 mp_reload_t mp_config_autoreload(const mp_dir_config_t *config);
 mp_failure_policy_t mp_config_reload_failure(const mp_dir_config_t *config);
 
+/* What get_config() shows; a section's own table, or a fresh one in pool. */
+apr_table_t *mp_config_directives(const mp_dir_config_t *config,
+                                  apr_pool_t *pool);
+
 /* A fresh table in pool: the options in force, unset ones left out. */
 apr_table_t *mp_config_options(const mp_dir_config_t *config,
                                apr_pool_t *pool);
+
+/* post_config: every server gets the tables that its get_config() and
+ * get_options() show for life, because programs may write to them. */
+void mp_config_settle_servers(server_rec *main_server, apr_pool_t *pool);
 
 /* Callbacks of the module record. */
 void *mp_config_create_dir(apr_pool_t *pool, char *dir);

@@ -119,8 +119,8 @@ child_init(apr_pool_t *pchild, server_rec *s)
     if (mp_interp_init(pchild, s, config->home, config->optimize) < 0) {
         return; /* requests for Python get 500; the log says why */
     }
-    apr_pool_cleanup_register(pchild, NULL, stop_interpreters,
-                              apr_pool_cleanup_null);
+    /* Before anything else of the child goes. */
+    apr_pool_pre_cleanup_register(pchild, NULL, stop_interpreters);
     for (int i = 0; config->imports && i < config->imports->nelts; i++) {
         run_import(&APR_ARRAY_IDX(config->imports, i, mp_import_t));
     }

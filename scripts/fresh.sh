@@ -16,8 +16,8 @@ usage: scripts/fresh.sh 12|13 [--user] [--keep]
   --user   run both commands as a user with sudo, not as root
   --keep   leave the root where it is, and say where
 
-Environment: MIRROR (default http://deb.debian.org/debian), TMPDIR (default
-/var/tmp). Settings of apt that the host needs to reach the mirror, and its
+Environment: MIRROR (default: where this machine's apt gets Debian from),
+TMPDIR (default /var/tmp). Settings of apt that the host needs to reach the mirror, and its
 own certificates, are taken over.
 END
 }
@@ -29,6 +29,12 @@ say() {
 die() {
     printf 'fresh: %s\n' "$*" >&2
     exit 1
+}
+
+# Where this machine's apt gets Debian itself from.
+apt_mirror() {
+    apt-get indextargets --format '$(REPO_URI)' |
+        sed -n '\,/debian/*$,{s,/*$,,;p;q;}'
 }
 
 # --- the root --------------------------------------------------------------
@@ -206,11 +212,12 @@ main() {
     done
     [ -n "$release" ] || { usage >&2 && exit 1; }
     here=$(dirname "$(dirname "$(readlink -f "$0")")")
-    mirror=${MIRROR:-http://deb.debian.org/debian}
+    mirror=${MIRROR:-$(apt_mirror)}
     if [ -n "$root" ]; then
         try_everything
         exit
     fi
+    [ -n "$mirror" ] || die "apt knows no Debian mirror here; give MIRROR"
     [ "$(id -u)" = 0 ] || die "only root can make a root"
     command -v debootstrap >/dev/null || die "install debootstrap first"
     root=$(mktemp -d "${TMPDIR:-/var/tmp}/fresh-$release.XXXXXX")

@@ -4,6 +4,7 @@ It lives below a temporary directory that every user can read, runs in the
 foreground as our child, and is ended by its own process id. It dies with us
 even if we are killed."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -101,6 +102,25 @@ class Server:
         done = subprocess.run(self._command("-t"), env=self._environment(),
                               capture_output=True, text=True, timeout=30)
         return done.returncode, done.stdout + done.stderr
+
+    @contextlib.contextmanager
+    def on_a_terminal(self):
+        """httpd as one process, with pipes for standard input and output:
+        the subprocess.Popen, which is stopped at the end."""
+        self.port = _free_port()
+        (self.root / "httpd.conf").write_text(self.config.text(
+            self.root, self.port, self.site.directory))
+        process = subprocess.Popen(
+            self._command("-DONE_PROCESS", "-DFOREGROUND"), cwd="/",
+            env=self._environment(), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            processes.wait_until(self._is_listening, "httpd listening", 30)
+            yield process
+        finally:
+            process.terminate()
+            process.wait(20)
+            process.stdin.close()
 
     def said(self):
         """Everything on its error log and standard streams."""
@@ -215,12 +235,16 @@ class Server:
     def _is_gone(self):
         return self._process.poll() is not None
 
-    def _is_up(self):
+    def _is_listening(self):
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1):
-                return len(self.children()) >= self.config.children
+                return True
         except OSError:
             return False
+
+    def _is_up(self):
+        return (self._is_listening()
+                and len(self.children()) >= self.config.children)
 
     def _again(self, number):
         old = self.children()

@@ -138,7 +138,7 @@ integration: $(BUILD)/mod_python.so
 
 # httpd is not instrumented, so the sanitizer's library is loaded before it.
 # Python frees at exit what it can, not everything: leaks are not looked for.
-asan: export ASAN_OPTIONS = detect_leaks=0:abort_on_error=1:quarantine_size_mb=2
+asan: export ASAN_OPTIONS = detect_leaks=0:abort_on_error=1:quarantine_size_mb=2:handle_segv=2
 asan: export UBSAN_OPTIONS = print_stacktrace=1
 asan:
 	$(MAKE) BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g' all unit

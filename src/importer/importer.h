@@ -21,7 +21,8 @@ typedef struct mp_staging_t mp_staging_t;
 struct mp_importer_t {
     mp_state_t *state;
     PyObject *current;   /* the committed generation (generation.h) */
-    mp_root_t *roots;    /* all, in the order of their making; only grows */
+    mp_root_t *_Atomic roots; /* all, in the order of their making; only grows;
+                                 lock to add, anybody to read */
     /* Makes the __import__ of a root (import_hook.h), which knows roots and
      * not the other way round. New reference. */
     PyObject *(*make_hook)(mp_importer_t *importer, mp_root_t *root);

@@ -10,16 +10,8 @@
 #include <sys/stat.h>
 
 static mp_root_t *
-add_root(mp_importer_t *importer, const char *path, int is_application)
+make_root(const char *path, int is_application)
 {
-    mp_root_t **end = &importer->roots;
-    while (*end) {
-        if ((*end)->is_application == is_application
-            && !strcmp((*end)->path, path)) {
-            return *end;
-        }
-        end = &(*end)->next;
-    }
     mp_root_t *root = calloc(1, sizeof(*root));
     if (!root) {
         return NULL;
@@ -40,7 +32,27 @@ add_root(mp_importer_t *importer, const char *path, int is_application)
         snprintf(root->prefix, sizeof(root->prefix), "_mp_%02x%02x%02x%02x.",
                  digest[0], digest[1], digest[2], digest[3]);
     }
-    *end = root;
+    return root;
+}
+
+/* The root of this path and kind; made if there is none. A request adds its
+ * server's roots while another thread, detached, looks for a directory's. */
+static mp_root_t *
+add_root(mp_importer_t *importer, const char *path, int is_application)
+{
+    pthread_mutex_lock(&importer->lock);
+    mp_root_t *_Atomic *end = &importer->roots;
+    mp_root_t *root = *end;
+    while (root && (root->is_application != is_application
+                    || strcmp(root->path, path))) {
+        end = &root->next;
+        root = *end;
+    }
+    if (!root) {
+        root = make_root(path, is_application);
+        *end = root;
+    }
+    pthread_mutex_unlock(&importer->lock);
     return root;
 }
 

@@ -17,7 +17,7 @@ struct mp_root_t {
     PyObject *builtins;  /* exact dict: __builtins__ of every hot module of
                             this root; NULL until one is loaded */
     Py_ssize_t builtins_size; /* of builtins when last copied */
-    mp_root_t *next;
+    mp_root_t *_Atomic next;
 };
 
 /* An application root, after those already there. 0, or -1 when out of

@@ -3,8 +3,8 @@
 #
 # Makes a root with nothing but a minimal Debian and git, clones what is
 # committed here into it, and there: ./run --background, fetch the page, edit
-# a file of each kind, fetch it again, ./run --stop, ./run test. Everything
-# happens in mount and process namespaces of its own, so nothing is left
+# a file of each kind, fetch it again, ./run --stop, make install, ./run test.
+# Everything happens in mount and process namespaces of its own, so nothing is left
 # behind. For root, with debootstrap.
 
 set -eu
@@ -163,6 +163,36 @@ try_tests() {
     fi
 }
 
+# What make install leaves behind, in Debian's own Apache.
+try_install() {
+    choose_port
+    here_in_root make -s WERROR=1 >/dev/null
+    inside root "$checkout" make -s install >/dev/null
+    echo "Listen 127.0.0.1:$port" >"$root/etc/apache2/ports.conf"
+    cat >"$root/etc/apache2/conf-enabled/fresh.conf" <<'END'
+ServerName localhost
+<Location />
+    SetHandler mod_python
+    PythonHandler /srv/installed.py
+</Location>
+END
+    cat >"$root/srv/installed.py" <<'END'
+from mod_python import apache
+
+def handler(req):
+    req.write("installed: " + apache.interpreter)
+    return apache.OK
+END
+    if inside root / a2enmod --quiet python &&
+        inside root / apachectl start &&
+        fetch | grep -q -F 'installed: main_interpreter'; then
+        say "ok: make install, a2enmod python"
+    else
+        fail "make install, a2enmod python"
+    fi
+    inside root / apachectl stop
+}
+
 # In the namespaces.
 try_everything() {
     mount --bind "$root" "$root"
@@ -179,6 +209,7 @@ try_everything() {
     clone
     failed=
     try_site
+    try_install
     try_tests
     [ -z "$failed" ] || die "Debian $release: not everything worked"
     say "Debian $release: everything worked (as $user)"

@@ -4,8 +4,8 @@
 # Makes a root with nothing but a minimal Debian and git, clones what is
 # committed here into it, and there: ./run --background, fetch the page, edit
 # a file of each kind, fetch it again, ./run --stop, make install, ./run test.
-# Everything happens in mount and process namespaces of its own, so nothing is left
-# behind. For root, with debootstrap.
+# Everything happens in mount and process namespaces of its own, so nothing is
+# left behind. For root, with debootstrap.
 
 set -eu
 

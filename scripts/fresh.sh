@@ -166,6 +166,7 @@ try_tests() {
 # What make install leaves behind, in Debian's own Apache.
 try_install() {
     choose_port
+    inside root / apt-get install -y -q apache2 >/dev/null 2>&1
     here_in_root make -s WERROR=1 >/dev/null
     inside root "$checkout" make -s install >/dev/null
     echo "Listen 127.0.0.1:$port" >"$root/etc/apache2/ports.conf"

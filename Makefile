@@ -144,7 +144,7 @@ asan:
 	$(MAKE) BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g' all unit
 	MP_PRELOAD="$$($(CC) -print-file-name=libasan.so)" $(MAKE) BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g' integration
 
-tsan: export TSAN_OPTIONS = halt_on_error=0:report_signal_unsafe=0
+tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/scripts/tsan.supp:ignore_noninstrumented_modules=1:report_signal_unsafe=0
 tsan:
 	$(MAKE) BUILD=build-tsan SANITIZE=thread CFLAGS='-O1 -g' all unit
 	MP_PRELOAD="$$($(CC) -print-file-name=libtsan.so)" $(MAKE) BUILD=build-tsan SANITIZE=thread CFLAGS='-O1 -g' integration

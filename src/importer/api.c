@@ -107,6 +107,7 @@ mp_importer_start(mp_state_t *state)
         Py_DECREF(builtins);
     }
     importer->bodies = PyList_New(0);
+    importer->history = PyList_New(0);
     importer->changed = PySet_New(NULL);
     importer->moved = PyList_New(0);
     importer->writing = PySet_New(NULL);
@@ -115,10 +116,10 @@ mp_importer_start(mp_state_t *state)
     importer->touched = PySet_New(NULL);
     importer->failed = PyDict_New();
     importer->current = (PyObject *)mp_generation_create(importer, NULL);
-    if (!importer->builtins || !importer->bodies || !importer->changed
-        || !importer->moved
-        || !importer->writing || !importer->polled || !importer->pending
-        || !importer->touched || !importer->failed || !importer->current) {
+    if (!importer->builtins || !importer->bodies || !importer->history
+        || !importer->changed || !importer->moved || !importer->writing
+        || !importer->polled || !importer->pending || !importer->touched
+        || !importer->failed || !importer->current) {
         return -1;
     }
     if (intern_objects(importer) < 0 || mp_loader_prepare(importer) < 0
@@ -134,6 +135,7 @@ mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg)
     mp_importer_t *importer = state->importer;
     Py_VISIT(importer->current);
     Py_VISIT(importer->bodies);
+    Py_VISIT(importer->history);
     Py_VISIT(importer->changed);
     Py_VISIT(importer->moved);
     Py_VISIT(importer->writing);
@@ -379,11 +381,19 @@ slashed_path(PyObject *dirs, const char *text)
     return NULL;
 }
 
+/* The module of an instance that was asked for by a call. */
+static PyObject *
+hand_out(mp_import_request_t *request, mp_instance_t *instance)
+{
+    return mp_import_note_use(request, instance, NULL, 0) < 0
+               ? NULL : Py_NewRef(instance->module);
+}
+
 static PyObject *
 import_file(mp_import_request_t *request, PyObject *path)
 {
     mp_instance_t *instance = mp_import_file(request, path);
-    return instance ? Py_NewRef(instance->module) : NULL;
+    return instance ? hand_out(request, instance) : NULL;
 }
 
 static PyObject *
@@ -391,7 +401,7 @@ import_name(mp_import_request_t *request, PyObject *name)
 {
     mp_instance_t *instance = mp_import_dotted(request, name, NULL);
     if (instance) {
-        return Py_NewRef(instance->module);
+        return hand_out(request, instance);
     }
     if (PyErr_Occurred()) {
         return NULL;

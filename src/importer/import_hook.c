@@ -8,6 +8,7 @@
 
 #include "importer/import_hook.h"
 
+#include "importer/effects.h"
 #include "importer/root.h"
 #include "importer/search.h"
 #include "importer/stage.h"
@@ -423,12 +424,26 @@ wants_parts(PyObject *fromlist)
 
 /* ---- the hook ---------------------------------------------------------- */
 
+int
+mp_import_note_use(const mp_import_request_t *request,
+                   mp_instance_t *instance, PyObject *name, long level)
+{
+    mp_importer_t *importer = request->importer;
+    if (!importer->effects || !mp_stage_is_mine(importer)) {
+        return 0;
+    }
+    return mp_effects_note_import(importer, instance, name, level);
+}
+
+/* What the import statement gets. */
 static PyObject *
 finish(const mp_import_request_t *request, mp_instance_t *leaf,
        mp_instance_t *top, PyObject *fromlist)
 {
     if (!wants_parts(fromlist)) {
-        return Py_NewRef(top->module);
+        return mp_import_note_use(request, leaf, request->name,
+                                  request->level) < 0
+                   ? NULL : Py_NewRef(top->module);
     }
     Py_INCREF(leaf);
     int failed = 0;
@@ -439,6 +454,8 @@ finish(const mp_import_request_t *request, mp_instance_t *leaf,
             mp_stage_unlock(request->importer);
         }
     }
+    failed = failed || mp_import_note_use(request, leaf, request->name,
+                                          request->level) < 0;
     PyObject *module = failed ? NULL : Py_NewRef(leaf->module);
     Py_DECREF(leaf);
     return module;
@@ -579,6 +596,8 @@ do_import(import_hook_t *hook, PyObject *const *arguments)
         .importer = importer,
         .importing = mp_instance_of_globals(importer->state, globals),
         .generation = mp_generation_here(importer, globals),
+        .name = name,
+        .level = level,
     };
     /* Both may be let go of while a body runs. */
     PyObject *generation = Py_NewRef(request.generation);

@@ -21,6 +21,8 @@ typedef struct {
     PyObject *dirs;              /* list of str: where absolute names begin */
     PyObject *search;            /* tuple of str: handed to what is loaded */
     int is_entry;                /* asked for by a directive or the like */
+    PyObject *name;              /* of an import statement, and its dots */
+    long level;
 } mp_import_request_t;
 
 /* Import an absolute dotted name, beginning in request->dirs. The instance of
@@ -34,6 +36,12 @@ mp_instance_t *mp_import_dotted(const mp_import_request_t *request,
  * when there is no such file, or with what its body raises. [attached] */
 mp_instance_t *mp_import_file(const mp_import_request_t *request,
                               PyObject *path);
+
+/* The code of a body that runs in this thread gets at instance, by an import
+ * statement with this name and level, or by a call (NULL, 0): what the body
+ * changes there is to be noticed (effects.h). 0 or -1. [attached] */
+int mp_import_note_use(const mp_import_request_t *request,
+                       mp_instance_t *instance, PyObject *name, long level);
 
 /* Names that are never looked for under a root: what is built in to the
  * interpreter, and our own package. 1, 0, -1. */

@@ -17,6 +17,7 @@
 typedef struct mp_importer_t mp_importer_t;
 typedef struct mp_root_t mp_root_t;
 typedef struct mp_staging_t mp_staging_t;
+struct mp_effects_t;
 
 struct mp_importer_t {
     mp_state_t *state;
@@ -46,6 +47,11 @@ struct mp_importer_t {
     mp_watch_view_t *view;  /* NULL: nothing can be watched */
     mp_staging_t *staging;  /* the refresh in progress, or NULL */
     PyObject *bodies;       /* list of the instances whose bodies run */
+    struct mp_effects_t *effects; /* of the innermost of them (effects.h) */
+    PyObject *history;      /* list of tuples, the last refreshes: (time, number
+                               of the generation, seconds it took, dict of
+                               name -> reason, list of (exception, file, how
+                               many modules) that failed); refresh.c adds */
     PyObject *changed;      /* set of str: paths, with and without .py, that
                                events named and no refresh has dealt with */
     PyObject *moved;        /* list of str: trees below which anything may

@@ -10,6 +10,7 @@ const char *const mp_edge_names[MP_EDGE_COUNT] = {
     [MP_EDGE_IMPORT] = "import",
     [MP_EDGE_LATE] = "late import",
     [MP_EDGE_PACKAGE] = "package",
+    [MP_EDGE_EFFECT] = "effect",
 };
 
 /* ---- making one -------------------------------------------------------- */
@@ -203,6 +204,12 @@ instance_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(instance->search);
     Py_VISIT(instance->parent);
     Py_VISIT(instance->links);
+    Py_VISIT(instance->text);
+    Py_VISIT(instance->code);
+    Py_VISIT(instance->data);
+    Py_VISIT(instance->kept);
+    Py_VISIT(instance->handed);
+    Py_VISIT(instance->reason);
     return 0;
 }
 
@@ -217,6 +224,10 @@ instance_clear(PyObject *self)
     Py_CLEAR(instance->bindings);
     Py_CLEAR(instance->absent);
     Py_CLEAR(instance->search);
+    Py_CLEAR(instance->code);
+    Py_CLEAR(instance->data);
+    Py_CLEAR(instance->kept);
+    Py_CLEAR(instance->handed);
     return 0;
 }
 
@@ -226,11 +237,16 @@ instance_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     mp_instance_t *instance = (mp_instance_t *)self;
     PyObject_GC_UnTrack(self);
+    if (instance->weakrefs) {
+        PyObject_ClearWeakRefs(self);
+    }
     instance_clear(self);
     Py_CLEAR(instance->name);
     Py_CLEAR(instance->file);
     Py_CLEAR(instance->parent);
     Py_CLEAR(instance->links);
+    Py_CLEAR(instance->text);
+    Py_CLEAR(instance->reason);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -265,6 +281,8 @@ static PyMemberDef instance_members[] = {
      "The module's file (str), None for a namespace package."},
     {"instance", T_LONG, offsetof(mp_instance_t, loads), READONLY,
      "How often this module has been executed in this process (int)."},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(mp_instance_t, weakrefs),
+     READONLY, NULL},
     {NULL, 0, 0, 0, NULL}
 };
 

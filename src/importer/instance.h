@@ -17,6 +17,7 @@ typedef enum {
     MP_EDGE_IMPORT,  /* its body imported it */
     MP_EDGE_LATE,    /* a function of it imported it later */
     MP_EDGE_PACKAGE, /* they are parts of one package */
+    MP_EDGE_EFFECT,  /* executing one changed what the other owns */
     MP_EDGE_COUNT
 } mp_edge_t;
 extern const char *const mp_edge_names[MP_EDGE_COUNT];
@@ -40,6 +41,20 @@ typedef struct {
     PyObject *links;      /* list of str: what the file, a symbolic link, leads
                              to, step by step; NULL: it is none */
     mp_source_id_t source;
+    PyObject *text;       /* bytes: the source that was executed, or NULL */
+    PyObject *code;       /* code object made of text, or NULL */
+    PyObject *data;       /* dict: path that its body read -> bytes, a digest
+                             of what was there (data.h); NULL: none */
+    PyObject *kept;       /* dict: name -> what apache.keep() answers; NULL:
+                             none */
+    PyObject *handed;     /* dict: what its clone hook handed over, for another
+                             attempt; NULL: not called yet */
+    PyObject *reason;     /* str: why it was executed */
+    PyObject *weakrefs;   /* to find out what keeps it alive (census) */
+    apr_time_t loaded_at; /* when its body began */
+    apr_time_t used_at;   /* the last request that a handler in it served */
+    long direct;          /* handlers called in it */
+    long indirect;        /* imports that found it loaded */
     long serial;          /* order of beginnings */
     long loads;           /* how often this module was executed so far */
     int is_package;       /* has a __path__ */
@@ -57,8 +72,8 @@ mp_instance_t *mp_instance_create(mp_importer_t *importer, mp_root_t *root,
 /* The instance behind module globals, borrowed, or NULL (no exception). */
 mp_instance_t *mp_instance_of_globals(mp_state_t *state, PyObject *globals);
 
-/* Record that refreshing `target` means refreshing instance. 0 or -1. An edge
- * made by the body is never weakened to a late one. */
+/* Record that refreshing `target` means refreshing instance. 0 or -1. A known
+ * edge is kept, but for a late one, which any other replaces. */
 int mp_instance_add_edge(mp_instance_t *instance, PyObject *target,
                          mp_edge_t edge);
 

@@ -5,6 +5,7 @@
 
 #include "importer/portal.h"
 #include "importer/changes.h"
+#include "importer/effects.h"
 #include "importer/root.h"
 #include "runtime/thread.h"
 #include "server/log.h"
@@ -306,6 +307,31 @@ predecessor(mp_importer_t *importer, PyObject *name)
     return (mp_instance_t *)old;
 }
 
+/* Run the code, in the sight of the generation. New reference to a result of
+ * no interest. */
+static PyObject *
+evaluate(mp_importer_t *importer, mp_generation_t *generation,
+         mp_instance_t *instance, PyObject *code)
+{
+    mp_effects_t effects;
+    PyObject *globals = PyModule_GetDict(instance->module);
+    PyObject *result = NULL;
+    name_executing(importer);
+    instance->is_executing = 1;
+    instance->loaded_at = apr_time_now();
+    void *pin = mp_thread_set_pin(generation);
+    if (mp_effects_begin(importer, &effects, generation, instance, code)
+        == 0) {
+        result = PyEval_EvalCode(code, globals, globals);
+    }
+    mp_thread_set_pin(pin);
+    instance->is_executing = 0;
+    if (mp_effects_end(importer, &effects) < 0) {
+        Py_CLEAR(result);
+    }
+    return result;
+}
+
 static int
 run_body(mp_importer_t *importer, mp_generation_t *generation,
          mp_instance_t *instance)
@@ -324,13 +350,7 @@ run_body(mp_importer_t *importer, mp_generation_t *generation,
         Py_XDECREF(code);
         return -1;
     }
-    name_executing(importer);
-    instance->is_executing = 1;
-    void *pin = mp_thread_set_pin(generation);
-    PyObject *globals = PyModule_GetDict(instance->module);
-    PyObject *result = PyEval_EvalCode(code, globals, globals);
-    mp_thread_set_pin(pin);
-    instance->is_executing = 0;
+    PyObject *result = evaluate(importer, generation, instance, code);
     PyObject *exc = PyErr_GetRaisedException();
     Py_ssize_t depth = PyList_GET_SIZE(importer->bodies);
     int failed = PyList_SetSlice(importer->bodies, depth - 1, depth, NULL);

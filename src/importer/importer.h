@@ -48,8 +48,8 @@ struct mp_importer_t {
     mp_staging_t *staging;  /* the refresh in progress, or NULL */
     PyObject *bodies;       /* list of the instances whose bodies run */
     struct mp_effects_t *effects; /* of the innermost of them (effects.h) */
-    PyObject *history;      /* list of tuples, the last refreshes: (time, number
-                               of the generation, seconds it took, dict of
+    PyObject *history;      /* list of tuples, the last refreshes: (time,
+                               generation number, seconds it took, dict of
                                name -> reason, list of (exception, file, how
                                many modules) that failed); refresh.c adds */
     PyObject *changed;      /* set of str: paths, with and without .py, that

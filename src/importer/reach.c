@@ -113,7 +113,8 @@ compare_source(mp_reach_t *reach, mp_instance_t *instance, size_t node)
         PyErr_Clear(); /* gone, or unreadable: who needs it will say so */
         reach->saw_emptied = 1;
         mp_depgraph_mark(reach->graph, node);
-        return set_reason(reach, instance->name, "removed");
+        return PyDict_SetItem(reach->sources, instance->file, Py_None) < 0
+                   ? -1 : set_reason(reach, instance->name, "removed");
     }
     int failed = 0;
     if (id.stamp.size == 0 && instance->source.stamp.size > 0) {

@@ -22,7 +22,8 @@ typedef struct {
     mp_depgraph_t *graph;
     PyObject *reasons;     /* dict: name -> str: why it was reached */
     PyObject *sources;     /* dict: path -> [bytes, mp_source_id_t as bytes],
-                              and the code once it is compiled */
+                              and the code once it is compiled; or None: it
+                              could not be read */
     PyObject *old;         /* dict: name -> instance: all that was reached */
     size_t reached;        /* how many */
 } mp_reach_t;

@@ -8,6 +8,7 @@
 #include "importer/refresh.h"
 
 #include "importer/changes.h"
+#include "importer/code.h"
 #include "importer/reach.h"
 #include "importer/root.h"
 #include "importer/stage.h"
@@ -128,19 +129,13 @@ compile_members(refresh_t *refresh, mp_instance_t **members, size_t count)
     mp_importer_t *importer = refresh->reach.importer;
     for (size_t i = 0; i < count; i++) {
         PyObject *file = members[i]->file;
-        mp_source_id_t unused;
-        if (PyDict_Contains(refresh->staging.sources, file) != 1) {
-            continue;
-        }
-        PyObject *code = mp_stage_compile(importer, file, &unused);
-        if (!code) {
+        if (mp_code_check(importer, file) < 0) {
             PyObject *exc = PyErr_GetRaisedException();
             refresh->staging.culprit = Py_NewRef(file);
             PySet_Add(importer->touched, file);
             PyErr_SetRaisedException(exc);
             return -1;
         }
-        Py_DECREF(code);
     }
     return 0;
 }

@@ -3,9 +3,9 @@
 
 #include "importer/stage.h"
 
-#include "importer/portal.h"
-#include "importer/changes.h"
+#include "importer/code.h"
 #include "importer/effects.h"
+#include "importer/portal.h"
 #include "importer/root.h"
 #include "runtime/thread.h"
 #include "server/log.h"
@@ -145,111 +145,6 @@ name_executing(mp_importer_t *importer)
     pthread_mutex_unlock(&importer->lock);
 }
 
-/* ---- reading ----------------------------------------------------------- */
-
-#define LONGEST_WRITE_MS 500
-
-/* While somebody writes path: wait for the end, within reason. 1: the file
- * was touched, read it again; 0: it is at rest; -1. */
-static int
-wait_for_writer(mp_importer_t *importer, PyObject *path)
-{
-    int failed, waited = 0;
-    int64_t end = apr_time_now() + LONGEST_WRITE_MS * 1000;
-    for (;;) {
-        uint64_t position = mp_changes_collect(importer, &failed);
-        int writing = failed ? -1 : PySet_Contains(importer->writing, path);
-        if (writing <= 0) {
-            return writing < 0 ? -1 : waited;
-        }
-        int64_t left = end - apr_time_now();
-        if (left <= 0) {
-            /* A writer that does not close: take what there is. */
-            return PySet_Discard(importer->writing, path) < 0 ? -1 : waited;
-        }
-        waited = 1;
-        mp_thread_suspended_t held = mp_thread_suspend();
-        mp_watch_wait(importer->view, position, (int)(left / 1000) + 1);
-        mp_thread_resume(held);
-    }
-}
-
-/* The bytes of a file that no refresh has read. New bytes. */
-static PyObject *
-read_source(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
-{
-    for (;;) {
-        PyObject *bytes = mp_source_read(path, id);
-        if (!bytes || !importer->view) {
-            return bytes;
-        }
-        int again = wait_for_writer(importer, path);
-        if (again == 0) {
-            return bytes;
-        }
-        Py_DECREF(bytes);
-        if (again < 0) {
-            return NULL;
-        }
-    }
-}
-
-/* compile(), not Py_CompileString(): it knows coding lines, byte order marks
- * and null bytes. */
-static PyObject *
-compile_source(PyObject *bytes, PyObject *file)
-{
-    PyObject *code = NULL;
-    PyObject *builtins = PyImport_ImportModule("builtins");
-    PyObject *compile = builtins ? PyObject_GetAttrString(builtins, "compile")
-                                 : NULL;
-    PyObject *args = compile ? Py_BuildValue("(OOs)", bytes, file, "exec")
-                             : NULL;
-    PyObject *keywords = args ? Py_BuildValue("{sO}", "dont_inherit", Py_True)
-                              : NULL;
-    if (keywords) {
-        code = PyObject_Call(compile, args, keywords);
-    }
-    Py_XDECREF(keywords);
-    Py_XDECREF(args);
-    Py_XDECREF(compile);
-    Py_XDECREF(builtins);
-    return code;
-}
-
-/* The code of a row of staging->sources, compiled once. New reference. */
-static PyObject *
-compile_row(PyObject *row, PyObject *path)
-{
-    if (PyList_GET_SIZE(row) > 2) {
-        return Py_NewRef(PyList_GET_ITEM(row, 2));
-    }
-    PyObject *code = compile_source(PyList_GET_ITEM(row, 0), path);
-    if (code && PyList_Append(row, code) < 0) {
-        Py_CLEAR(code);
-    }
-    return code;
-}
-
-PyObject *
-mp_stage_compile(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
-{
-    PyObject *row = importer->staging
-        ? PyDict_GetItemWithError(importer->staging->sources, path) : NULL;
-    if (row) {
-        memcpy(id, PyBytes_AS_STRING(PyList_GET_ITEM(row, 1)), sizeof(*id));
-        return compile_row(row, path);
-    }
-    if (PyErr_Occurred()
-        || (importer->reading && PySet_Add(importer->reading, path) < 0)) {
-        return NULL;
-    }
-    PyObject *bytes = read_source(importer, path, id);
-    PyObject *code = bytes ? compile_source(bytes, path) : NULL;
-    Py_XDECREF(bytes);
-    return code;
-}
-
 /* ---- logging ----------------------------------------------------------- */
 
 static mp_log_place_t
@@ -311,7 +206,7 @@ predecessor(mp_importer_t *importer, PyObject *name)
  * no interest. */
 static PyObject *
 evaluate(mp_importer_t *importer, mp_generation_t *generation,
-         mp_instance_t *instance, PyObject *code)
+         mp_instance_t *instance)
 {
     mp_effects_t effects;
     PyObject *globals = PyModule_GetDict(instance->module);
@@ -320,9 +215,9 @@ evaluate(mp_importer_t *importer, mp_generation_t *generation,
     instance->is_executing = 1;
     instance->loaded_at = apr_time_now();
     void *pin = mp_thread_set_pin(generation);
-    if (mp_effects_begin(importer, &effects, generation, instance, code)
-        == 0) {
-        result = PyEval_EvalCode(code, globals, globals);
+    if (mp_effects_begin(importer, &effects, generation, instance,
+                         instance->code) == 0) {
+        result = PyEval_EvalCode(instance->code, globals, globals);
     }
     mp_thread_set_pin(pin);
     instance->is_executing = 0;
@@ -334,29 +229,22 @@ evaluate(mp_importer_t *importer, mp_generation_t *generation,
 
 static int
 run_body(mp_importer_t *importer, mp_generation_t *generation,
-         mp_instance_t *instance)
+         mp_instance_t *instance, mp_instance_t *old)
 {
     if (instance->file == Py_None) {
         return 0;
     }
-    PyObject *links = mp_search_links(importer, instance->file);
-    if (!links) {
+    instance->links = mp_search_links(importer, instance->file);
+    if (!instance->links || mp_code_take(importer, instance, old) < 0
+        || PyList_Append(importer->bodies, (PyObject *)instance) < 0) {
         return -1;
     }
-    instance->links = links;
-    PyObject *code = mp_stage_compile(importer, instance->file,
-                                      &instance->source);
-    if (!code || PyList_Append(importer->bodies, (PyObject *)instance) < 0) {
-        Py_XDECREF(code);
-        return -1;
-    }
-    PyObject *result = evaluate(importer, generation, instance, code);
+    PyObject *result = evaluate(importer, generation, instance);
     PyObject *exc = PyErr_GetRaisedException();
     Py_ssize_t depth = PyList_GET_SIZE(importer->bodies);
     int failed = PyList_SetSlice(importer->bodies, depth - 1, depth, NULL);
     name_executing(importer);
     PyErr_SetRaisedException(exc);
-    Py_DECREF(code);
     Py_XDECREF(result);
     if (!result || failed) {
         return -1;
@@ -590,7 +478,7 @@ execute(mp_importer_t *importer, mp_generation_t *generation,
                  || PyDict_SetItem(generation->table, instance->name,
                                    (PyObject *)instance) < 0
                  || (parent && join_package(parent, instance) < 0)
-                 || run_body(importer, generation, instance) < 0
+                 || run_body(importer, generation, instance, old) < 0
                  || adopt_replacement(importer, instance) < 0
                  || (parent && mp_stage_bind(parent, instance) < 0);
     if (failed) {

@@ -27,14 +27,9 @@ struct mp_staging_t {
     PyObject *culprit;     /* str: the file that failed first in the component
                               that runs, owned; or NULL */
     PyObject *sources;     /* dict: path -> [bytes, mp_source_id_t as bytes],
-                              and the code once it is compiled */
+                              and the code once it is compiled; or None: it
+                              could not be read */
 };
-
-/* The newest code of a file: of the bytes a refresh has read already, or from
- * the disk; a file that is being written is waited for. New code object; NULL
- * with OSError or what compile() raises. */
-PyObject *mp_stage_compile(mp_importer_t *importer, PyObject *path,
-                           mp_source_id_t *id);
 
 /* The instance for a location in generation, executed if it is not there yet.
  * Borrowed from the generation's table; its body has run to its end, unless

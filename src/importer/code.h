@@ -1,0 +1,22 @@
+/* code.h - a module's source, read whole, and the code made of it.
+ *
+ * The holder of the stage lock only. [attached; detaches for the disk]
+ * Functions answer 0, or -1 with OSError or what compile() raises. */
+#ifndef MP_IMPORTER_CODE_H
+#define MP_IMPORTER_CODE_H
+
+#include "importer/importer.h"
+#include "importer/instance.h"
+
+/* Give the new instance its source, text and code: what the refresh has read;
+ * or those of old (may be NULL), the version that this one replaces, because a
+ * refresh has seen that its file did not change; or from the disk, where a
+ * file that is being written is waited for. */
+int mp_code_take(mp_importer_t *importer, mp_instance_t *instance,
+                 const mp_instance_t *old);
+
+/* Compile what the refresh has read of this file, if it has: a syntax error is
+ * to be found before anything is executed. */
+int mp_code_check(mp_importer_t *importer, PyObject *path);
+
+#endif

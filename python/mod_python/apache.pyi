@@ -717,6 +717,11 @@ def import_module(
     """Import by name, "dir/name" or path: absolute, "./x.py", "../x.py",
     "~/x.py". The leaf of a dotted name."""
 
+def keep(name: str, factory: Callable[[], _T]) -> _T:
+    """The object that the calling module keeps over its reloads under this
+    name, made by factory() the first time. RuntimeError if the caller is not
+    reloadable."""
+
 def freeze_modules() -> None:
     """No more reloading in this interpreter for the life of the process."""
 

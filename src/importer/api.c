@@ -10,7 +10,9 @@
 #include "importer/import_hook.h"
 #include "importer/importer.h"
 #include "importer/loader.h"
+#include "importer/handover.h"
 #include "importer/refresh.h"
+#include "importer/retire.h"
 #include "importer/root.h"
 #include "importer/search.h"
 #include "importer/stage.h"
@@ -108,6 +110,8 @@ mp_importer_start(mp_state_t *state)
     }
     importer->bodies = PyList_New(0);
     importer->history = PyList_New(0);
+    importer->elders = PyList_New(0);
+    importer->retired = PyList_New(0);
     importer->changed = PySet_New(NULL);
     importer->moved = PyList_New(0);
     importer->writing = PySet_New(NULL);
@@ -117,7 +121,7 @@ mp_importer_start(mp_state_t *state)
     importer->failed = PyDict_New();
     importer->current = (PyObject *)mp_generation_create(importer, NULL);
     if (!importer->builtins || !importer->bodies || !importer->history
-        || !importer->changed || !importer->moved || !importer->writing
+        || !importer->elders || !importer->retired || !importer->changed || !importer->moved || !importer->writing
         || !importer->polled || !importer->pending || !importer->touched
         || !importer->failed || !importer->current) {
         return -1;
@@ -136,6 +140,8 @@ mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg)
     Py_VISIT(importer->current);
     Py_VISIT(importer->bodies);
     Py_VISIT(importer->history);
+    Py_VISIT(importer->elders);
+    Py_VISIT(importer->retired);
     Py_VISIT(importer->changed);
     Py_VISIT(importer->moved);
     Py_VISIT(importer->writing);
@@ -180,6 +186,7 @@ void
 mp_importer_stop(mp_state_t *state)
 {
     mp_background_stop(state->importer);
+    mp_retire_all(state->importer);
 }
 
 int
@@ -197,13 +204,17 @@ mp_importer_pin(mp_importer_t *importer, int is_stale)
     if (mp_root_sync_builtins(importer, 1) < 0) {
         PyErr_Clear(); /* out of memory: the copies stay as they are */
     }
+    mp_retire_pin((mp_generation_t *)importer->current);
     return Py_NewRef(importer->current);
 }
 
 void
 mp_importer_unpin(PyObject *pin)
 {
-    Py_XDECREF(pin);
+    if (pin) {
+        mp_retire_unpin((mp_generation_t *)pin);
+        Py_DECREF(pin);
+    }
 }
 
 /* ---- what names mean in a directive or a call -------------------------- */
@@ -839,6 +850,34 @@ function_import_module(PyObject *module, PyObject *args, PyObject *keywords)
     return result;
 }
 
+PyDoc_STRVAR(keep_doc,
+"keep(name, factory)\n--\n\n"
+"The object that the calling module keeps under this name (str): made by\n"
+"factory() when there is none yet, and the same one in every later version\n"
+"of the module. Locks, pools and caches that are to outlive a reload belong\n"
+"here; objects of reloadable classes do not. RuntimeError if the caller is\n"
+"not a reloadable module; what factory raises.");
+
+static PyObject *
+function_keep(PyObject *module, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"name", "factory", NULL};
+    mp_state_t *state = mp_state_current();
+    PyObject *name, *factory;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "UO:keep", names, &name,
+                                     &factory)) {
+        return NULL;
+    }
+    mp_instance_t *caller = mp_instance_of_globals(state,
+                                                   PyEval_GetGlobals());
+    if (!caller) {
+        PyErr_SetString(PyExc_RuntimeError, "keep() is for reloadable "
+                        "modules; the caller is none");
+        return NULL;
+    }
+    return mp_handover_keep(state->importer, caller, name, factory);
+}
+
 PyDoc_STRVAR(freeze_modules_doc,
 "freeze_modules()\n--\n\n"
 "No more reloading in this interpreter for the life of this process. There\n"
@@ -871,6 +910,8 @@ function_get_handler_root(PyObject *module, PyObject *unused)
 PyMethodDef mp_importer_functions[] = {
     {"import_module", (PyCFunction)(void (*)(void))function_import_module,
      METH_VARARGS | METH_KEYWORDS, import_module_doc},
+    {"keep", (PyCFunction)(void (*)(void))function_keep,
+     METH_VARARGS | METH_KEYWORDS, keep_doc},
     {"freeze_modules", function_freeze_modules, METH_NOARGS,
      freeze_modules_doc},
     {"get_handler_root", function_get_handler_root, METH_NOARGS,

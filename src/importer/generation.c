@@ -3,6 +3,7 @@
 
 #include "importer/generation.h"
 
+#include "importer/retire.h"
 #include "runtime/thread.h"
 #include "server/handlers.h"
 
@@ -57,7 +58,8 @@ mp_generation_commit(mp_importer_t *importer, mp_generation_t *generation)
     }
     PyObject *before = importer->current;
     importer->current = Py_NewRef(generation);
-    Py_XDECREF(before);
+    mp_retire_superseded(importer, (mp_generation_t *)before);
+    Py_DECREF(before);
 }
 
 mp_handler_memory_t *

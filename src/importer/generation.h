@@ -22,6 +22,7 @@ typedef struct {
     PyObject_HEAD
     mp_importer_t *importer;
     long number;
+    long pins;           /* requests that use it (retire.h) */
     PyObject *table;     /* dict: str -> mp_instance */
     PyObject *failures;  /* dict: str -> exception: newest files do not load */
     PyObject *handlers;  /* dict: what handler strings resolved to, by key */

@@ -30,6 +30,8 @@ struct mp_importer_t {
     PyObject *objects[MP_PHASE_ROWS]; /* str: default objects of the phases */
     PyObject *builtins;  /* dict of the module builtins */
     PyObject *loader;    /* class of hot modules' loaders (loader.h) */
+    PyObject *elders;    /* list: superseded generations that requests use */
+    PyObject *retired;   /* list: instances whose purge hook is due */
     long serial;         /* counts instances; a later one began later */
     int is_frozen;       /* apache.freeze_modules(): never looks again */
 

@@ -3,6 +3,7 @@
 
 #include "importer/instance.h"
 
+#include "importer/generation.h"
 #include "importer/loader.h"
 #include "importer/root.h"
 
@@ -266,6 +267,18 @@ get_cache(PyObject *self, void *unused)
 }
 
 static PyObject *
+get_successor(PyObject *self, void *unused)
+{
+    mp_instance_t *instance = (mp_instance_t *)self;
+    mp_generation_t *generation = (mp_generation_t *)instance->generation;
+    mp_instance_t *now = generation ? mp_generation_find(
+        (mp_generation_t *)generation->importer->current, instance->name)
+                                    : NULL;
+    PyObject *module = now && now != instance ? now->module : Py_None;
+    return PyErr_Occurred() ? NULL : Py_XNewRef(module);
+}
+
+static PyObject *
 instance_repr(PyObject *self)
 {
     mp_instance_t *instance = (mp_instance_t *)self;
@@ -290,6 +303,9 @@ static PyGetSetDef instance_attributes[] = {
     {"children", get_children, NULL,
      "Names of the reloadable modules it depends on (tuple of str).", NULL},
     {"cache", get_cache, NULL, "The same object, as 3.3 had it.", NULL},
+    {"successor", get_successor, NULL,
+     "The module that took its place; None while it is in use, and when it\n"
+     "goes without one, as all do when the process ends.", NULL},
     {NULL, NULL, NULL, NULL, NULL}
 };
 

@@ -60,6 +60,7 @@ typedef struct {
     int is_package;       /* has a __path__ */
     int is_entry;         /* asked for by name: a directive, import_module */
     int is_executing;     /* its body runs */
+    int is_retired;       /* its purge hook ran, or is about to */
 } mp_instance_t;
 
 /* A new instance with an empty module: __name__, __file__, __path__ (dir as

@@ -10,6 +10,7 @@
 #include "importer/changes.h"
 #include "importer/code.h"
 #include "importer/reach.h"
+#include "importer/retire.h"
 #include "importer/root.h"
 #include "importer/stage.h"
 #include "runtime/error.h"
@@ -235,6 +236,20 @@ report_failures(refresh_t *refresh)
     }
 }
 
+/* What was executed whole and is not going to be used. */
+static void
+retire_unwanted(refresh_t *refresh, PyObject *table, PyObject *wanted)
+{
+    PyObject *name, *instance;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(table, &position, &name, &instance)) {
+        if (PyDict_GetItemWithError(wanted, name) != instance) {
+            mp_retire_instance(refresh->reach.importer,
+                               (mp_instance_t *)instance);
+        }
+    }
+}
+
 /* The component did not load: the new generation forgets what it began. */
 static int
 roll_back(refresh_t *refresh, mp_instance_t **members, size_t count,
@@ -247,6 +262,7 @@ roll_back(refresh_t *refresh, mp_instance_t **members, size_t count,
         /* Another component needs the new one, which does not stand: then
          * none stands. */
         if (PyDict_Contains(snapshot, members[i]->name) == 1) {
+            retire_unwanted(refresh, snapshot, refresh->reach.base->table);
             failed = PyDict_Update(refresh->staging.failed,
                                    refresh->staging.old);
             PyDict_Clear(snapshot);
@@ -255,6 +271,7 @@ roll_back(refresh_t *refresh, mp_instance_t **members, size_t count,
             break;
         }
     }
+    retire_unwanted(refresh, table, snapshot);
     PyDict_Clear(table);
     failed = failed || PyDict_Update(table, snapshot) < 0
              || fail_members(refresh, members, count, exc) < 0
@@ -462,6 +479,10 @@ begin(refresh_t *refresh, mp_importer_t *importer)
 static void
 end(refresh_t *refresh)
 {
+    mp_generation_t *next = refresh->staging.next;
+    if (next && (PyObject *)next != refresh->reach.importer->current) {
+        retire_unwanted(refresh, next->table, refresh->reach.base->table);
+    }
     Py_XDECREF(refresh->staging.next);
     Py_XDECREF(refresh->staging.failed);
     Py_XDECREF(refresh->staging.culprit);
@@ -534,4 +555,5 @@ mp_refresh_run(mp_importer_t *importer)
                      "changed modules cannot be looked at");
     }
     mp_stage_unlock(importer);
+    mp_retire_flush(importer);
 }

@@ -5,7 +5,9 @@
 
 #include "importer/code.h"
 #include "importer/effects.h"
+#include "importer/handover.h"
 #include "importer/portal.h"
+#include "importer/retire.h"
 #include "importer/root.h"
 #include "runtime/thread.h"
 #include "server/log.h"
@@ -239,14 +241,18 @@ run_body(mp_importer_t *importer, mp_generation_t *generation,
         || PyList_Append(importer->bodies, (PyObject *)instance) < 0) {
         return -1;
     }
-    PyObject *result = evaluate(importer, generation, instance);
+    PyObject *result = NULL;
+    if (mp_handover_give(importer, instance, old) == 0) {
+        result = evaluate(importer, generation, instance);
+    }
     PyObject *exc = PyErr_GetRaisedException();
     Py_ssize_t depth = PyList_GET_SIZE(importer->bodies);
     int failed = PyList_SetSlice(importer->bodies, depth - 1, depth, NULL);
     name_executing(importer);
     PyErr_SetRaisedException(exc);
     Py_XDECREF(result);
-    if (!result || failed) {
+    if (!result || failed
+        || mp_handover_finish(importer, instance, old) < 0) {
         return -1;
     }
     return mp_root_sync_builtins(importer, 1); /* it may have added to them */
@@ -443,6 +449,7 @@ drop_failed(mp_importer_t *importer, mp_generation_t *generation,
         }
         PyObject *seen = PySet_New(NULL);
         if (!seen || reaches(generation, instance, failed->name, seen) != 0) {
+            mp_retire_instance(importer, instance);
             PyDict_DelItem(generation->table, instance->name);
         }
         Py_XDECREF(seen);

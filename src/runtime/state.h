@@ -46,7 +46,8 @@ typedef enum {
 /* Names we look up again and again, interned: state->names.builtins etc. */
 #define MP_NAMES(X) \
     X(__all__) X(__builtins__) X(__cached__) X(__class__) X(__dict__)         \
-    X(__file__) X(__import__) X(__loader__) X(__mp_info__) X(__mp_path__)     \
+    X(__file__) X(__import__) X(__loader__) X(__mp_clone__) X(__mp_info__)    \
+    X(__mp_keep__) X(__mp_path__) X(__mp_purge__) X(__mp_reload__)            \
     X(__name__) X(__package__) X(__path__) X(__spec__) X(_initializing)       \
     X(builtins) X(exec_module) X(format_exception) X(path) X(sys) X(modules)  \
     X(keys) X(parent) X(_mp_)

@@ -5,7 +5,7 @@
 
 #include "importer/changes.h"
 #include "importer/source.h"
-#include "importer/stage.h"
+#include "importer/staging.h"
 #include "runtime/thread.h"
 
 #include <string.h>

@@ -3,7 +3,6 @@
 
 #include "importer/generation.h"
 
-#include "importer/retire.h"
 #include "runtime/thread.h"
 #include "server/handlers.h"
 
@@ -58,7 +57,6 @@ mp_generation_commit(mp_importer_t *importer, mp_generation_t *generation)
     }
     PyObject *before = importer->current;
     importer->current = Py_NewRef(generation);
-    mp_retire_superseded(importer, (mp_generation_t *)before);
     Py_DECREF(before);
 }
 

@@ -3,7 +3,8 @@
 
 #include "importer/handover.h"
 
-#include "importer/stage.h"
+#include "importer/lock.h"
+#include "importer/staging.h"
 #include "runtime/error.h"
 #include "runtime/thread.h"
 #include "server/log.h"
@@ -157,7 +158,8 @@ call_clone(mp_instance_t *instance, mp_instance_t *old, PyObject *hook)
 }
 
 static int
-give_clone(mp_importer_t *importer, mp_instance_t *instance, mp_instance_t *old)
+give_clone(mp_importer_t *importer, mp_instance_t *instance,
+           mp_instance_t *old)
 {
     if (old->handed) {
         return PyDict_Update(PyModule_GetDict(instance->module), old->handed);
@@ -311,10 +313,10 @@ mp_handover_keep(mp_importer_t *importer, mp_instance_t *instance,
                  PyObject *name, PyObject *factory)
 {
     /* One factory at a time, so that there is one object. */
-    if (mp_stage_lock(importer) < 0) {
+    if (mp_lock_take(importer) < 0) {
         return NULL;
     }
     PyObject *object = keep_locked(importer, instance, name, factory);
-    mp_stage_unlock(importer);
+    mp_lock_leave(importer);
     return object;
 }

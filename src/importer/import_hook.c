@@ -9,6 +9,7 @@
 #include "importer/import_hook.h"
 
 #include "importer/effects.h"
+#include "importer/lock.h"
 #include "importer/root.h"
 #include "importer/search.h"
 #include "importer/stage.h"
@@ -74,7 +75,7 @@ static mp_instance_t *
 edge_holder(const mp_import_request_t *request)
 {
     mp_importer_t *importer = request->importer;
-    if (request->importing || !mp_stage_is_mine(importer)) {
+    if (request->importing || !mp_lock_is_mine(importer)) {
         return request->importing;
     }
     Py_ssize_t depth = PyList_GET_SIZE(importer->bodies);
@@ -227,11 +228,11 @@ mp_instance_t *
 mp_import_dotted(const mp_import_request_t *request, PyObject *name,
                  mp_instance_t **top)
 {
-    if (mp_stage_lock(request->importer) < 0) {
+    if (mp_lock_take(request->importer) < 0) {
         return NULL;
     }
     mp_instance_t *leaf = import_locked(request, name, top);
-    mp_stage_unlock(request->importer);
+    mp_lock_leave(request->importer);
     return leaf;
 }
 
@@ -255,11 +256,11 @@ import_file_locked(const mp_import_request_t *request, PyObject *path)
 mp_instance_t *
 mp_import_file(const mp_import_request_t *request, PyObject *path)
 {
-    if (mp_stage_lock(request->importer) < 0) {
+    if (mp_lock_take(request->importer) < 0) {
         return NULL;
     }
     mp_instance_t *instance = import_file_locked(request, path);
-    mp_stage_unlock(request->importer);
+    mp_lock_leave(request->importer);
     return instance;
 }
 
@@ -342,7 +343,7 @@ import_relative(const mp_import_request_t *request, mp_root_t *root,
     if (!base) {
         return NULL;
     }
-    if (mp_stage_lock(request->importer) < 0) {
+    if (mp_lock_take(request->importer) < 0) {
         Py_DECREF(base);
         return NULL;
     }
@@ -358,7 +359,7 @@ import_relative(const mp_import_request_t *request, mp_root_t *root,
              && record_edge(request, instance) < 0) {
         instance = NULL;
     }
-    mp_stage_unlock(request->importer);
+    mp_lock_leave(request->importer);
     Py_DECREF(base);
     return instance;
 }
@@ -429,7 +430,7 @@ mp_import_note_use(const mp_import_request_t *request,
                    mp_instance_t *instance, PyObject *name, long level)
 {
     mp_importer_t *importer = request->importer;
-    if (!importer->effects || !mp_stage_is_mine(importer)) {
+    if (!importer->effects || !mp_lock_is_mine(importer)) {
         return 0;
     }
     return mp_effects_note_import(importer, instance, name, level);
@@ -448,10 +449,10 @@ finish(const mp_import_request_t *request, mp_instance_t *leaf,
     Py_INCREF(leaf);
     int failed = 0;
     if (leaf->is_package) {
-        failed = mp_stage_lock(request->importer);
+        failed = mp_lock_take(request->importer);
         if (!failed) {
             failed = import_from_list(request, leaf, fromlist, 0);
-            mp_stage_unlock(request->importer);
+            mp_lock_leave(request->importer);
         }
     }
     failed = failed || mp_import_note_use(request, leaf, request->name,

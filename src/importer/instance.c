@@ -3,7 +3,6 @@
 
 #include "importer/instance.h"
 
-#include "importer/generation.h"
 #include "importer/loader.h"
 #include "importer/root.h"
 
@@ -210,6 +209,7 @@ instance_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(instance->data);
     Py_VISIT(instance->kept);
     Py_VISIT(instance->handed);
+    Py_VISIT(instance->successor);
     Py_VISIT(instance->reason);
     return 0;
 }
@@ -229,6 +229,7 @@ instance_clear(PyObject *self)
     Py_CLEAR(instance->data);
     Py_CLEAR(instance->kept);
     Py_CLEAR(instance->handed);
+    Py_CLEAR(instance->successor);
     return 0;
 }
 
@@ -267,18 +268,6 @@ get_cache(PyObject *self, void *unused)
 }
 
 static PyObject *
-get_successor(PyObject *self, void *unused)
-{
-    mp_instance_t *instance = (mp_instance_t *)self;
-    mp_generation_t *generation = (mp_generation_t *)instance->generation;
-    mp_instance_t *now = generation ? mp_generation_find(
-        (mp_generation_t *)generation->importer->current, instance->name)
-                                    : NULL;
-    PyObject *module = now && now != instance ? now->module : Py_None;
-    return PyErr_Occurred() ? NULL : Py_XNewRef(module);
-}
-
-static PyObject *
 instance_repr(PyObject *self)
 {
     mp_instance_t *instance = (mp_instance_t *)self;
@@ -294,6 +283,9 @@ static PyMemberDef instance_members[] = {
      "The module's file (str), None for a namespace package."},
     {"instance", T_LONG, offsetof(mp_instance_t, loads), READONLY,
      "How often this module has been executed in this process (int)."},
+    {"successor", T_OBJECT, offsetof(mp_instance_t, successor), READONLY,
+     "For __mp_purge__: the module that goes on in its place; None when none\n"
+     "does, as for all when the process ends."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(mp_instance_t, weakrefs),
      READONLY, NULL},
     {NULL, 0, 0, 0, NULL}
@@ -303,9 +295,6 @@ static PyGetSetDef instance_attributes[] = {
     {"children", get_children, NULL,
      "Names of the reloadable modules it depends on (tuple of str).", NULL},
     {"cache", get_cache, NULL, "The same object, as 3.3 had it.", NULL},
-    {"successor", get_successor, NULL,
-     "The module that took its place; None while it is in use, and when it\n"
-     "goes without one, as all do when the process ends.", NULL},
     {NULL, NULL, NULL, NULL, NULL}
 };
 

@@ -49,6 +49,8 @@ typedef struct {
                              none */
     PyObject *handed;     /* dict: what its clone hook handed over, for another
                              attempt; NULL: not called yet */
+    PyObject *successor;  /* while its purge hook runs: the module that goes
+                             on in its place, or NULL */
     PyObject *reason;     /* str: why it was executed */
     PyObject *weakrefs;   /* to find out what keeps it alive (census) */
     apr_time_t loaded_at; /* when its body began */

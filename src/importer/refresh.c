@@ -9,6 +9,7 @@
 
 #include "importer/changes.h"
 #include "importer/code.h"
+#include "importer/lock.h"
 #include "importer/reach.h"
 #include "importer/retire.h"
 #include "importer/root.h"
@@ -403,6 +404,7 @@ commit(refresh_t *refresh)
         return -1;
     }
     mp_generation_commit(refresh->reach.importer, refresh->staging.next);
+    mp_retire_superseded(refresh->reach.importer, refresh->reach.base);
     report_failures(refresh);
     return 0;
 }
@@ -543,10 +545,10 @@ void
 mp_refresh_run(mp_importer_t *importer)
 {
     server_rec *server = importer->state->interp->server;
-    if (mp_stage_is_mine(importer)) {
+    if (mp_lock_is_mine(importer)) {
         return; /* a module body asks, in the middle of one */
     }
-    if (mp_stage_lock(importer) < 0) {
+    if (mp_lock_take(importer) < 0) {
         report_wait(importer, server);
         return;
     }
@@ -554,6 +556,6 @@ mp_refresh_run(mp_importer_t *importer)
         mp_error_log(importer->state, MP_LOG_SERVER(server), "MPY0204",
                      "changed modules cannot be looked at");
     }
-    mp_stage_unlock(importer);
+    mp_lock_leave(importer);
     mp_retire_flush(importer);
 }

@@ -122,10 +122,15 @@ purge(mp_importer_t *importer, mp_instance_t *instance)
         PyErr_Clear(); /* not a str as key: then it has no such name */
         return;
     }
+    mp_instance_t *now = mp_generation_find(
+        (mp_generation_t *)importer->current, instance->name);
+    Py_XSETREF(instance->successor,
+               now && now != instance ? Py_NewRef(now->module) : NULL);
     /* What it imports is what it always saw. */
     void *pin = mp_thread_set_pin(instance->generation);
     result = PyObject_CallNoArgs(hook);
     mp_thread_set_pin(pin);
+    Py_CLEAR(instance->successor);
     if (!result) {
         char what[512];
         const char *file = PyUnicode_AsUTF8(instance->file);

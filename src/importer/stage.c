@@ -6,6 +6,7 @@
 #include "importer/code.h"
 #include "importer/effects.h"
 #include "importer/handover.h"
+#include "importer/lock.h"
 #include "importer/portal.h"
 #include "importer/retire.h"
 #include "importer/root.h"
@@ -18,113 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* ---- the lock ---------------------------------------------------------- */
-
-static struct timespec
-deadline_after(int milliseconds)
-{
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += milliseconds / 1000;
-    deadline.tv_nsec += (milliseconds % 1000) * 1000000L;
-    if (deadline.tv_nsec >= 1000000000L) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000L;
-    }
-    return deadline;
-}
-
-/* Take it if it is free or ours, without waiting. */
-static int
-try_lock(mp_importer_t *importer)
-{
-    int taken = 0;
-    pthread_mutex_lock(&importer->lock);
-    if (!importer->owner || importer->owner == mp_thread_self()) {
-        importer->owner = mp_thread_self();
-        importer->depth++;
-        taken = 1;
-    }
-    pthread_mutex_unlock(&importer->lock);
-    return taken;
-}
-
-/* Detached. 0, or ETIMEDOUT with the module that is being executed. */
-static int
-wait_for_lock(mp_importer_t *importer, char *executing, size_t size)
-{
-    int error = 0;
-    struct timespec deadline = deadline_after(importer->timeout_ms);
-    pthread_mutex_lock(&importer->lock);
-    importer->waiting++;
-    while (importer->owner && !error) {
-        error = pthread_cond_timedwait(&importer->released, &importer->lock,
-                                       &deadline);
-    }
-    importer->waiting--;
-    if (!importer->owner) {
-        importer->owner = mp_thread_self();
-        importer->depth = 1;
-        error = 0;
-    }
-    else {
-        snprintf(executing, size, "%s", importer->executing);
-    }
-    pthread_mutex_unlock(&importer->lock);
-    return error;
-}
-
-int
-mp_stage_lock(mp_importer_t *importer)
-{
-    char executing[sizeof(importer->executing)] = "";
-    long failures = importer->failures;
-    if (try_lock(importer)) {
-        if (importer->depth == 1) {
-            importer->failures_before = LONG_MAX; /* waited for nobody */
-        }
-        return 0;
-    }
-    mp_thread_suspended_t held = mp_thread_suspend();
-    int error = wait_for_lock(importer, executing, sizeof(executing));
-    mp_thread_resume(held);
-    if (error) {
-        PyErr_Format(PyExc_TimeoutError,
-                     "waited %d s for module '%s', which another thread is "
-                     "executing", importer->timeout_ms / 1000, executing);
-        return -1;
-    }
-    importer->failures_before = failures;
-    return 0;
-}
-
-void
-mp_stage_unlock(mp_importer_t *importer)
-{
-    if (importer->depth == 1 && importer->waiting == 0
-        && PyDict_GET_SIZE(importer->failed) > 0) {
-        PyObject *exc = PyErr_GetRaisedException();
-        PyDict_Clear(importer->failed); /* nobody has waited for them */
-        PyErr_SetRaisedException(exc);
-    }
-    pthread_mutex_lock(&importer->lock);
-    if (--importer->depth == 0) {
-        importer->owner = NULL;
-        importer->executing[0] = '\0';
-        pthread_cond_signal(&importer->released);
-    }
-    pthread_mutex_unlock(&importer->lock);
-}
-
-int
-mp_stage_is_mine(mp_importer_t *importer)
-{
-    pthread_mutex_lock(&importer->lock);
-    int mine = importer->owner == mp_thread_self();
-    pthread_mutex_unlock(&importer->lock);
-    return mine;
-}
 
 /* What the others read in their log when they wait too long. */
 static void
@@ -569,12 +463,12 @@ mp_instance_t *
 mp_stage_load(mp_importer_t *importer, mp_generation_t *generation,
               const mp_location_t *location, PyObject *search, int is_entry)
 {
-    if (mp_stage_lock(importer) < 0) {
+    if (mp_lock_take(importer) < 0) {
         return NULL;
     }
     mp_instance_t *instance = load(importer, generation, location, search,
                                    is_entry);
-    mp_stage_unlock(importer);
+    mp_lock_leave(importer);
     return instance;
 }
 
@@ -582,10 +476,10 @@ mp_instance_t *
 mp_stage_await(mp_importer_t *importer, mp_generation_t *generation,
                PyObject *name)
 {
-    if (mp_stage_lock(importer) < 0) {
+    if (mp_lock_take(importer) < 0) {
         return NULL;
     }
     mp_instance_t *instance = mp_generation_find(generation, name);
-    mp_stage_unlock(importer);
+    mp_lock_leave(importer);
     return instance;
 }

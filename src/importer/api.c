@@ -122,6 +122,7 @@ mp_importer_start(mp_state_t *state)
         state->interp->server);
     importer->state = state;
     importer->make_hook = mp_import_hook_create;
+    importer->ask = mp_import_ask;
     importer->timeout_ms = 1000 * (config->reload_timeout > 0
                                        ? config->reload_timeout
                                        : MP_RELOAD_TIMEOUT_DEFAULT);

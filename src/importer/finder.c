@@ -41,6 +41,28 @@ below_directory_root(mp_importer_t *importer, PyObject *name,
     return *dirs ? PyUnicode_Substring(name, dot + 1, length) : NULL;
 }
 
+/* Is the exception in flight: no module of this very name? Clears it. */
+static int
+is_just_missing(PyObject *name)
+{
+    if (!PyErr_ExceptionMatches(PyExc_ModuleNotFoundError)) {
+        return 0;
+    }
+    PyObject *exc = PyErr_GetRaisedException();
+    PyObject *missing = PyObject_GetAttrString(exc, "name");
+    int same = missing && PyUnicode_Check(missing)
+               && PyUnicode_Compare(missing, name) == 0;
+    PyErr_Clear(); /* the one that matters is restored below */
+    if (same) {
+        Py_DECREF(exc);
+    }
+    else {
+        PyErr_SetRaisedException(exc);
+    }
+    Py_XDECREF(missing);
+    return same;
+}
+
 /* Load the hot module of this name. 1 there is one, 0, -1. */
 static int
 load_by_name(mp_importer_t *importer, PyObject *name)
@@ -70,7 +92,7 @@ load_by_name(mp_importer_t *importer, PyObject *name)
     if (request.search) {
         mp_instance_t *leaf = mp_import_dotted(&request, rest, NULL);
         result = leaf ? PyUnicode_Compare(leaf->name, name) == 0
-                      : (PyErr_Occurred() ? -1 : 0);
+                      : (PyErr_Occurred() && !is_just_missing(name) ? -1 : 0);
         Py_DECREF(request.search);
     }
     Py_DECREF(generation);

@@ -141,7 +141,7 @@ import_part(const mp_import_request_t *request, mp_instance_t *package,
         part = load_located(request, &location, is_leaf);
         mp_location_clear(&location);
         /* A namespace package made anew does not know its old parts. */
-        if (part && package->file == Py_None && !part->is_executing
+        if (part && package->file == Py_None
             && mp_stage_bind(package, part) < 0) {
             part = NULL;
         }
@@ -593,10 +593,12 @@ do_import(import_hook_t *hook, PyObject *const *arguments)
                                                     : "Empty module name");
         return NULL;
     }
+    /* __import__("x"), called by its name, does not say who calls. */
+    PyObject *caller = globals ? globals : PyEval_GetGlobals();
     mp_import_request_t request = {
         .importer = importer,
-        .importing = mp_instance_of_globals(importer->state, globals),
-        .generation = mp_generation_here(importer, globals),
+        .importing = mp_instance_of_globals(importer->state, caller),
+        .generation = mp_generation_here(importer, caller),
         .name = name,
         .level = level,
     };
@@ -617,6 +619,70 @@ do_import(import_hook_t *hook, PyObject *const *arguments)
     Py_XDECREF(importing);
     Py_DECREF(generation);
     return module;
+}
+
+/* ---- portals ----------------------------------------------------------- */
+
+/* Another generation has a module of this name: load its file into the one in
+ * sight. */
+static mp_instance_t *
+load_like(const mp_import_request_t *request, mp_instance_t *known)
+{
+    mp_location_t location = {0};
+    mp_instance_t *instance = NULL;
+    if (known->file == Py_None) {
+        return known;
+    }
+    if (mp_lock_take(request->importer) < 0) {
+        return NULL;
+    }
+    int found = mp_search_file(request->importer, known->file, &location);
+    if (found > 0 && PyUnicode_Compare(location.name, known->name) == 0) {
+        instance = mp_stage_load(request->importer, request->generation,
+                                 &location, known->search, 0);
+    }
+    mp_location_clear(&location);
+    mp_lock_leave(request->importer);
+    return instance;
+}
+
+/* What is known of a module that is not in the generation in sight. */
+static mp_instance_t *
+find_elsewhere(mp_importer_t *importer, PyObject *name)
+{
+    PyObject *known = NULL;
+    if (importer->staging && mp_lock_is_mine(importer)) {
+        known = PyDict_GetItemWithError(importer->staging->old, name);
+    }
+    if (known || PyErr_Occurred()) {
+        return (mp_instance_t *)known;
+    }
+    return mp_generation_find((mp_generation_t *)importer->current, name);
+}
+
+mp_instance_t *
+mp_import_ask(mp_importer_t *importer, PyObject *name, PyObject *globals)
+{
+    mp_import_request_t request = {
+        .importer = importer,
+        .importing = mp_instance_of_globals(importer->state, globals),
+        .generation = mp_generation_here(importer, globals),
+    };
+    mp_instance_t *instance = mp_generation_find(request.generation, name);
+    PyObject *generation = Py_NewRef(request.generation);
+    PyObject *importing = Py_XNewRef(request.importing);
+    if (!instance && !PyErr_Occurred()) {
+        instance = find_elsewhere(importer, name);
+        instance = instance ? load_like(&request, instance) : NULL;
+    }
+    if (instance && request.importing != instance
+        && (record_edge(&request, instance) < 0
+            || mp_import_note_use(&request, instance, NULL, 0) < 0)) {
+        instance = NULL;
+    }
+    Py_XDECREF(importing);
+    Py_DECREF(generation);
+    return instance;
 }
 
 /* ---- the Python type --------------------------------------------------- */

@@ -37,6 +37,13 @@ mp_instance_t *mp_import_dotted(const mp_import_request_t *request,
 mp_instance_t *mp_import_file(const mp_import_request_t *request,
                               PyObject *path);
 
+/* The instance of this name that code with these globals (NULL: nobody hot) is
+ * to see, and depends on from now on: that of the generation in sight, loaded
+ * into it if another generation has one. Borrowed; NULL without an exception
+ * when there is none. [attached] */
+mp_instance_t *mp_import_ask(mp_importer_t *importer, PyObject *name,
+                             PyObject *globals);
+
 /* The code of a body that runs in this thread gets at instance, by an import
  * statement with this name and level, or by a call (NULL, 0): what the body
  * changes there is to be noticed (effects.h). 0 or -1. [attached] */

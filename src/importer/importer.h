@@ -18,6 +18,7 @@ typedef struct mp_importer_t mp_importer_t;
 typedef struct mp_root_t mp_root_t;
 typedef struct mp_staging_t mp_staging_t;
 struct mp_effects_t;
+struct mp_instance_t;
 
 struct mp_importer_t {
     mp_state_t *state;
@@ -27,6 +28,10 @@ struct mp_importer_t {
     /* Makes the __import__ of a root (import_hook.h), which knows roots and
      * not the other way round. New reference. */
     PyObject *(*make_hook)(mp_importer_t *importer, mp_root_t *root);
+    /* What a portal of this name answers from, asked by code with these
+     * globals (import_hook.h). */
+    struct mp_instance_t *(*ask)(mp_importer_t *importer, PyObject *name,
+                                 PyObject *globals);
     PyObject *objects[MP_PHASE_ROWS]; /* str: default objects of the phases */
     PyObject *builtins;  /* dict of the module builtins */
     PyObject *loader;    /* class of hot modules' loaders (loader.h) */

@@ -22,7 +22,7 @@ typedef enum {
 } mp_edge_t;
 extern const char *const mp_edge_names[MP_EDGE_COUNT];
 
-typedef struct {
+typedef struct mp_instance_t {
     PyObject_HEAD
     mp_root_t *root;
     PyObject *name;       /* str: unique in the interpreter */

@@ -26,10 +26,28 @@ loader_exec_module(PyObject *self, PyObject *module)
     Py_RETURN_NONE; /* the importer has executed it */
 }
 
+PyDoc_STRVAR(get_code_doc,
+"get_code(name)\n--\n\n"
+"The code of the file as it is now. No compiled file is read or written.");
+
+static PyObject *
+loader_get_code(PyObject *self, PyObject *name)
+{
+    PyObject *path = PyObject_CallMethod(self, "get_filename", "O", name);
+    PyObject *data = path ? PyObject_CallMethod(self, "get_data", "O", path)
+                          : NULL;
+    PyObject *code = data ? PyObject_CallMethod(self, "source_to_code", "OO",
+                                                data, path) : NULL;
+    Py_XDECREF(data);
+    Py_XDECREF(path);
+    return code;
+}
+
 static PyMethodDef loader_methods[] = {
     {"create_module", loader_create_module, METH_O, create_module_doc},
     {"exec_module", loader_exec_module, METH_O,
      "exec_module(module)\n--\n\nDoes nothing: it is loaded already."},
+    {"get_code", loader_get_code, METH_O, get_code_doc},
     {NULL, NULL, 0, NULL}
 };
 

@@ -7,8 +7,8 @@
 
 #include "importer/portal.h"
 
-#include "importer/generation.h"
-#include "runtime/thread.h"
+#include "importer/instance.h"
+#include "importer/root.h"
 
 /* A subtype of module: the layout of the base is opaque, so the name and the
  * importer are found again on each use, from the base's dict and the state. */
@@ -27,20 +27,33 @@ portal_name(PyObject *self)
 static PyObject *
 find_target(mp_state_t *state, PyObject *name)
 {
-    mp_generation_t *generation = mp_generation_here(state->importer,
-                                                     PyEval_GetGlobals());
-    mp_instance_t *instance = mp_generation_find(generation, name);
-    if (!instance) {
-        instance = mp_generation_find(
-            (mp_generation_t *)state->importer->current, name);
-    }
+    mp_importer_t *importer = state->importer;
+    mp_instance_t *instance = importer->ask(importer, name,
+                                            PyEval_GetGlobals());
     return instance ? instance->module : NULL;
+}
+
+/* [directory]: for importlib, the portal of a directory root is a package. */
+static PyObject *
+get_path(mp_state_t *state, PyObject *self, PyObject *name)
+{
+    const char *text = PyUnicode_AsUTF8(name);
+    mp_root_t *root = text ? mp_root_find(state->importer, text) : NULL;
+    if (!root) {
+        return PyErr_Occurred()
+                   ? NULL
+                   : PyObject_GenericGetAttr(self, state->names.__path__);
+    }
+    return Py_BuildValue("[N]", PyUnicode_DecodeFSDefault(root->path));
 }
 
 /* A module below a directory root's portal. */
 static PyObject *
 get_part(mp_state_t *state, PyObject *self, PyObject *name, PyObject *attr)
 {
+    if (PyUnicode_Compare(attr, state->names.__path__) == 0) {
+        return get_path(state, self, name);
+    }
     PyObject *full = PyUnicode_FromFormat("%U.%U", name, attr);
     PyObject *part = full ? find_target(state, full) : NULL;
     Py_XDECREF(full);

@@ -69,6 +69,61 @@ is_path_suspect(mp_reach_t *reach, PyObject *path)
     return named ? named : is_moved(reach, path);
 }
 
+/* ---- hard links -------------------------------------------------------- */
+
+#define MOST_LINKED 10000 /* paths looked at; more come with a whole tree */
+
+static PyObject *
+inode_key(const mp_stamp_t *stamp)
+{
+    uint64_t key[2] = {stamp->device, stamp->inode};
+    return PyBytes_FromStringAndSize((char *)key, sizeof(key));
+}
+
+/* An event names one of a file's names only. */
+static int
+note_linked(mp_reach_t *reach)
+{
+    PyObject *path;
+    PyObject *iterator = PyObject_GetIter(reach->changed);
+    if (!iterator || PySet_GET_SIZE(reach->changed) > MOST_LINKED) {
+        Py_XDECREF(iterator);
+        return iterator ? 0 : -1;
+    }
+    for (path = PyIter_Next(iterator); path; path = PyIter_Next(iterator)) {
+        mp_stamp_t stamp;
+        PyObject *key = NULL;
+        char *name = mp_source_path(path);
+        int failed = !name;
+        if (name && mp_source_links(name, &stamp) > 1) {
+            key = inode_key(&stamp);
+            failed = !key || PySet_Add(reach->linked, key) < 0;
+        }
+        free(name);
+        Py_XDECREF(key);
+        Py_DECREF(path);
+        if (failed) {
+            break;
+        }
+    }
+    Py_DECREF(iterator);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int
+is_linked(mp_reach_t *reach, mp_instance_t *instance)
+{
+    if (PySet_GET_SIZE(reach->linked) == 0) {
+        return 0;
+    }
+    PyObject *key = inode_key(&instance->source.stamp);
+    int linked = key ? PySet_Contains(reach->linked, key) : -1;
+    Py_XDECREF(key);
+    return linked;
+}
+
+/* ---- suspicion --------------------------------------------------------- */
+
 /* Could the file of this instance be another than the one executed? */
 static int
 is_suspect(mp_reach_t *reach, mp_instance_t *instance)
@@ -78,6 +133,9 @@ is_suspect(mp_reach_t *reach, mp_instance_t *instance)
         return 0;
     }
     int suspect = is_path_suspect(reach, instance->file);
+    if (suspect == 0) {
+        suspect = is_linked(reach, instance);
+    }
     Py_ssize_t links = instance->links && instance->links != Py_None
                            ? PyList_GET_SIZE(instance->links) : 0;
     for (Py_ssize_t i = 0; !suspect && i < links; i++) {
@@ -181,6 +239,9 @@ examine(mp_reach_t *reach, size_t node)
 static int
 mark_changed(mp_reach_t *reach)
 {
+    if (note_linked(reach) < 0) {
+        return -1;
+    }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(reach->instances); i++) {
         mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(
             reach->instances, i);
@@ -332,10 +393,11 @@ begin(mp_reach_t *reach, mp_importer_t *importer)
     reach->reasons = PyDict_New();
     reach->old = PyDict_New();
     reach->sources = PyDict_New();
+    reach->linked = PySet_New(NULL);
     importer->reading = PySet_New(NULL);
     importer->is_disturbed = 0;
     return reach->reasons && reach->old
-                   && reach->sources && importer->reading
+                   && reach->sources && reach->linked && importer->reading
                ? make_graph(reach) : -1;
 }
 
@@ -349,6 +411,7 @@ mp_reach_end(mp_reach_t *reach)
     Py_XDECREF(reach->base);
     Py_XDECREF(reach->changed);
     Py_XDECREF(reach->moved);
+    Py_XDECREF(reach->linked);
     Py_XDECREF(reach->instances);
     Py_XDECREF(reach->numbers);
     Py_XDECREF(reach->reasons);

@@ -15,6 +15,8 @@ typedef struct {
     mp_generation_t *base; /* the committed one */
     PyObject *changed;     /* set: what importer->changed was */
     PyObject *moved;       /* list: what importer->moved was */
+    PyObject *linked;      /* set of bytes: (device, inode) of changed files
+                              that have other names, too */
     uint64_t position;     /* events up to here are in them */
     int saw_emptied;       /* a file that had content was empty, or gone */
     PyObject *instances;   /* list: the nodes of graph */

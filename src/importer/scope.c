@@ -118,6 +118,19 @@ make_dirs(mp_scope_t *scope, PyObject *search)
     return dirs;
 }
 
+/* One spelling for each path, by its text alone. Takes over path, which may be
+ * NULL after an exception. */
+static PyObject *
+normalize(PyObject *path)
+{
+    PyObject *os_path = path ? PyImport_ImportModule("os.path") : NULL;
+    PyObject *normal = os_path ? PyObject_CallMethod(os_path, "normpath", "O",
+                                                     path) : NULL;
+    Py_XDECREF(os_path);
+    Py_XDECREF(path);
+    return normal;
+}
+
 /* "./x.py" and the like as an absolute path; NULL without an exception: text
  * is a name. */
 static PyObject *
@@ -125,7 +138,8 @@ absolute_path(mp_scope_t *scope, const char *text)
 {
     PyObject *base = NULL;
     if (text[0] == '/') {
-        return PyUnicode_DecodeFSDefault(text);
+        text += strspn(text, "/") - 1;
+        return normalize(PyUnicode_DecodeFSDefault(text));
     }
     if (!strncmp(text, "~/", 2)) {
         base = scope->handler_root;
@@ -145,13 +159,8 @@ absolute_path(mp_scope_t *scope, const char *text)
     }
     PyObject *rest = PyUnicode_DecodeFSDefault(text);
     PyObject *joined = rest ? PyUnicode_FromFormat("%U/%U", base, rest) : NULL;
-    PyObject *os_path = joined ? PyImport_ImportModule("os.path") : NULL;
-    PyObject *path = os_path ? PyObject_CallMethod(os_path, "normpath", "O",
-                                                   joined) : NULL;
-    Py_XDECREF(os_path);
-    Py_XDECREF(joined);
     Py_XDECREF(rest);
-    return path;
+    return normalize(joined);
 }
 
 /* "dir/name": below one of the directories; its file, or NULL. */

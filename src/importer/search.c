@@ -44,7 +44,8 @@ has_type(const char *dir, const char *stem, const char *rest, mode_t type)
            && stat(path, &info) == 0 && (info.st_mode & S_IFMT) == type;
 }
 
-/* A directory without __init__.py may get one. */
+/* What is in a directory decides whether it is a package, and what it is
+ * like. */
 static void
 watch_inside(mp_importer_t *importer, const char *dir, const char *stem)
 {
@@ -63,8 +64,7 @@ look(mp_importer_t *importer, place_t *place, const char *stem)
                                         &place->reason) == MP_WATCH_POLLED;
     }
     place->has_dir = has_type(place->dir, stem, "", S_IFDIR);
-    if (place->has_dir && importer->view
-        && !has_type(place->dir, stem, "/__init__.py", S_IFREG)) {
+    if (place->has_dir && importer->view) {
         watch_inside(importer, place->dir, stem);
     }
     /* Asked after the watch is there, so that none slips through. */

@@ -57,6 +57,17 @@ mp_source_stamp(const char *path, mp_stamp_t *stamp)
 }
 
 int
+mp_source_links(const char *path, mp_stamp_t *stamp)
+{
+    struct stat info;
+    if (stat(path, &info) < 0 || !S_ISREG(info.st_mode)) {
+        return 0;
+    }
+    fill_stamp(stamp, &info);
+    return (int)info.st_nlink;
+}
+
+int
 mp_source_same_stamp(const mp_stamp_t *a, const mp_stamp_t *b)
 {
     return !memcmp(a, b, sizeof(*a));

@@ -23,6 +23,8 @@ char *mp_source_path(PyObject *path);
 
 /* 0, or the errno. Does not need to be attached. */
 int mp_source_stamp(const char *path, mp_stamp_t *stamp);
+/* The same for a regular file: how many names it has; 0 for anything else. */
+int mp_source_links(const char *path, mp_stamp_t *stamp);
 int mp_source_same_stamp(const mp_stamp_t *a, const mp_stamp_t *b);
 
 /* 1 when a file with this identity may have been changed within the same tick

@@ -123,6 +123,7 @@ mp_importer_start(mp_state_t *state)
     importer->state = state;
     importer->make_hook = mp_import_hook_create;
     importer->ask = mp_import_ask;
+    importer->load = mp_import_load;
     importer->timeout_ms = 1000 * (config->reload_timeout > 0
                                        ? config->reload_timeout
                                        : MP_RELOAD_TIMEOUT_DEFAULT);

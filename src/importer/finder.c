@@ -1,5 +1,5 @@
-/* finder.c - mp_finder: the importer loads the module, and importlib is given
- * its spec, whose loader hands out the portal.
+/* finder.c - mp_finder: tells importlib where a hot module is; the loader of
+ * its spec has the importer load it, and hands out the portal.
  *
  * There are two on sys.meta_path: the last finds what nobody else found; the
  * first takes the parts of hot packages, which Python's own path finder would
@@ -8,11 +8,13 @@
 
 #include "importer/finder.h"
 
-#include "importer/generation.h"
-#include "importer/import_hook.h"
+#include "importer/instance.h"
+#include "importer/loader.h"
+#include "importer/lock.h"
 #include "importer/root.h"
 #include "importer/search.h"
-#include "runtime/thread.h"
+
+#include <string.h>
 
 typedef struct {
     PyObject_HEAD
@@ -20,86 +22,57 @@ typedef struct {
     int is_first;
 } finder_t;
 
-/* "_mp_1234abcd.shop.page": the part below a known root, and its directory. */
+/* The directory of the root "_mp_1234abcd", as a list; NULL without an
+ * exception when the name is none of a root. */
 static PyObject *
-below_directory_root(mp_importer_t *importer, PyObject *name,
-                     PyObject **dirs)
+directory_of_root(mp_importer_t *importer, PyObject *name)
 {
     const char *text = PyUnicode_AsUTF8(name);
-    mp_root_t *root = text ? mp_root_find(importer, text) : NULL;
-    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
-    Py_ssize_t dot = PyUnicode_FindChar(name, '.', 0, length, 1);
-    if (!root || dot < 0) {
-        return NULL;
-    }
-    PyObject *path = PyUnicode_DecodeFSDefault(root->path);
-    *dirs = path ? PyList_New(0) : NULL;
-    if (*dirs && PyList_Append(*dirs, path) < 0) {
-        Py_CLEAR(*dirs);
-    }
-    Py_XDECREF(path);
-    return *dirs ? PyUnicode_Substring(name, dot + 1, length) : NULL;
+    mp_root_t *root = text && !strchr(text, '.')
+        ? mp_root_find(importer, text) : NULL;
+    return root ? Py_BuildValue("[N]", PyUnicode_DecodeFSDefault(root->path))
+                : NULL;
 }
 
-/* Is the exception in flight: no module of this very name? Clears it. */
-static int
-is_just_missing(PyObject *name)
+/* The loaded package of this name in the generation in sight, borrowed; NULL
+ * without an exception when it is not hot. */
+static mp_instance_t *
+find_package(mp_importer_t *importer, PyObject *name)
 {
-    if (!PyErr_ExceptionMatches(PyExc_ModuleNotFoundError)) {
-        return 0;
+    return importer->ask(importer, name, NULL);
+}
+
+/* Where the hot module of this name is. 1 there is one, 0, -1. */
+static int
+locate(mp_importer_t *importer, PyObject *name, mp_location_t *location)
+{
+    int found = 0;
+    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
+    Py_ssize_t dot = PyUnicode_FindChar(name, '.', 0, length, -1);
+    PyObject *parent = dot > 0 ? PyUnicode_Substring(name, 0, dot) : NULL;
+    PyObject *stem = PyUnicode_Substring(name, dot + 1, length);
+    PyObject *dirs = parent ? directory_of_root(importer, parent)
+                            : mp_search_applications(importer);
+    if (PyErr_Occurred()) {
+        found = -1;
     }
-    PyObject *exc = PyErr_GetRaisedException();
-    PyObject *missing = PyObject_GetAttrString(exc, "name");
-    int same = missing && PyUnicode_Check(missing)
-               && PyUnicode_Compare(missing, name) == 0;
-    PyErr_Clear(); /* the one that matters is restored below */
-    if (same) {
-        Py_DECREF(exc);
+    else if (dirs) {
+        found = mp_search_dirs(importer, stem, dirs, 1, NULL, location);
     }
     else {
-        PyErr_SetRaisedException(exc);
+        mp_instance_t *package = find_package(importer, parent);
+        found = package ? mp_search_package(importer, package, stem, NULL,
+                                            location)
+                        : (PyErr_Occurred() ? -1 : 0);
     }
-    Py_XDECREF(missing);
-    return same;
-}
-
-/* Load the hot module of this name. 1 there is one, 0, -1. */
-static int
-load_by_name(mp_importer_t *importer, PyObject *name)
-{
-    int result = -1;
-    PyObject *dirs = NULL;
-    PyObject *rest = below_directory_root(importer, name, &dirs);
-    if (PyErr_Occurred()) {
-        goto done;
+    if (found > 0 && PyUnicode_Compare(location->name, name) != 0) {
+        mp_location_clear(location);
+        found = 0;
     }
-    if (!rest) {
-        rest = Py_NewRef(name);
-        dirs = mp_search_applications(importer);
-        if (!dirs || PyList_GET_SIZE(dirs) == 0) {
-            result = dirs ? 0 : -1;
-            goto done;
-        }
-    }
-    mp_import_request_t request = {
-        .importer = importer,
-        .generation = mp_generation_here(importer, NULL),
-        .dirs = dirs,
-        .search = PyTuple_New(0),
-        .is_entry = 1, /* cold code keeps it: it is always wanted */
-    };
-    PyObject *generation = Py_NewRef(request.generation);
-    if (request.search) {
-        mp_instance_t *leaf = mp_import_dotted(&request, rest, NULL);
-        result = leaf ? PyUnicode_Compare(leaf->name, name) == 0
-                      : (PyErr_Occurred() && !is_just_missing(name) ? -1 : 0);
-        Py_DECREF(request.search);
-    }
-    Py_DECREF(generation);
-done:
-    Py_XDECREF(rest);
     Py_XDECREF(dirs);
-    return result;
+    Py_XDECREF(stem);
+    Py_XDECREF(parent);
+    return found;
 }
 
 /* Is this the name of a part of a hot package? 1, 0, -1. */
@@ -135,28 +108,24 @@ finder_find_spec(PyObject *self, PyObject *args, PyObject *keywords)
                                      &name, &path, &target)) {
         return NULL;
     }
+    mp_location_t location = {0};
+    PyObject *spec = NULL;
     int found = 1;
     if (((finder_t *)self)->is_first) {
         found = is_hot_part(importer, name);
     }
+    if (found > 0 && mp_lock_take(importer) < 0) {
+        return NULL;
+    }
     if (found > 0) {
-        found = load_by_name(importer, name);
+        found = locate(importer, name, &location);
+        mp_lock_leave(importer);
     }
-    if (found <= 0) {
-        if (found < 0) {
-            return NULL;
-        }
-        Py_RETURN_NONE;
+    if (found > 0) {
+        spec = mp_loader_spec(importer, name, location.file, location.dirs);
     }
-    PyObject *portal = PyDict_GetItemWithError(PyImport_GetModuleDict(), name);
-    if (!portal) {
-        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
-    }
-    Py_INCREF(portal);
-    PyObject *spec = PyObject_GetAttr(portal,
-                                      importer->state->names.__spec__);
-    Py_DECREF(portal);
-    return spec;
+    mp_location_clear(&location);
+    return found == 0 ? Py_NewRef(Py_None) : spec;
 }
 
 static PyMethodDef finder_methods[] = {

@@ -685,6 +685,53 @@ mp_import_ask(mp_importer_t *importer, PyObject *name, PyObject *globals)
     return instance;
 }
 
+/* ---- importlib --------------------------------------------------------- */
+
+/* "_mp_1234abcd.shop.page" as "shop.page" and the root's directory; any other
+ * name as it is, below the application roots. */
+static PyObject *
+split_name(mp_importer_t *importer, PyObject *name, PyObject **dirs)
+{
+    const char *text = PyUnicode_AsUTF8(name);
+    mp_root_t *root = text ? mp_root_find(importer, text) : NULL;
+    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
+    Py_ssize_t dot = PyUnicode_FindChar(name, '.', 0, length, 1);
+    if (!text) {
+        return NULL;
+    }
+    if (!root || dot < 0) {
+        *dirs = mp_search_applications(importer);
+        return Py_NewRef(name);
+    }
+    *dirs = Py_BuildValue("[N]", PyUnicode_DecodeFSDefault(root->path));
+    return PyUnicode_Substring(name, dot + 1, length);
+}
+
+int
+mp_import_load(mp_importer_t *importer, PyObject *name)
+{
+    mp_import_request_t request = {
+        .importer = importer,
+        .generation = mp_generation_here(importer, NULL),
+        .is_entry = 1, /* cold code keeps it: it is always wanted */
+    };
+    PyObject *generation = Py_NewRef(request.generation);
+    PyObject *rest = split_name(importer, name, &request.dirs);
+    request.search = PyTuple_New(0);
+    mp_instance_t *leaf = NULL;
+    if (rest && request.dirs && request.search) {
+        leaf = mp_import_dotted(&request, rest, NULL);
+    }
+    if (!leaf && !PyErr_Occurred()) {
+        raise_missing(name, NULL);
+    }
+    Py_XDECREF(request.search);
+    Py_XDECREF(request.dirs);
+    Py_XDECREF(rest);
+    Py_DECREF(generation);
+    return leaf ? 0 : -1;
+}
+
 /* ---- the Python type --------------------------------------------------- */
 
 /* __import__(name, globals=None, locals=None, fromlist=(), level=0) */

@@ -44,6 +44,11 @@ mp_instance_t *mp_import_file(const mp_import_request_t *request,
 mp_instance_t *mp_import_ask(mp_importer_t *importer, PyObject *name,
                              PyObject *globals);
 
+/* Load the module of this full name ("shop.models", "_mp_1234abcd.page") into
+ * the generation in sight, for code that is not hot. 0, or -1 with
+ * ImportError, or what its body raises. [attached] */
+int mp_import_load(mp_importer_t *importer, PyObject *name);
+
 /* The code of a body that runs in this thread gets at instance, by an import
  * statement with this name and level, or by a call (NULL, 0): what the body
  * changes there is to be noticed (effects.h). 0 or -1. [attached] */

@@ -32,6 +32,8 @@ struct mp_importer_t {
      * globals (import_hook.h). */
     struct mp_instance_t *(*ask)(mp_importer_t *importer, PyObject *name,
                                  PyObject *globals);
+    /* Load the module of this full name for code that is not hot. 0 or -1. */
+    int (*load)(mp_importer_t *importer, PyObject *name);
     PyObject *objects[MP_PHASE_ROWS]; /* str: default objects of the phases */
     PyObject *builtins;  /* dict of the module builtins */
     PyObject *loader;    /* class of hot modules' loaders (loader.h) */

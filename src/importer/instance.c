@@ -15,64 +15,15 @@ const char *const mp_edge_names[MP_EDGE_COUNT] = {
 
 /* ---- making one -------------------------------------------------------- */
 
-/* Call module.function(*args, **keywords); takes over args and keywords, which
- * may be NULL after an exception. */
-static PyObject *
-call_in(const char *module, const char *function, PyObject *args,
-        PyObject *keywords)
-{
-    PyObject *result = NULL;
-    PyObject *imported = PyImport_ImportModule(module);
-    PyObject *callable = imported
-        ? PyObject_GetAttrString(imported, function) : NULL;
-    if (callable && args && keywords) {
-        result = PyObject_Call(callable, args, keywords);
-    }
-    Py_XDECREF(callable);
-    Py_XDECREF(imported);
-    Py_XDECREF(keywords);
-    Py_XDECREF(args);
-    return result;
-}
-
-/* What importlib.util.spec_from_file_location() makes; for a namespace package
- * a spec without an origin. */
-static PyObject *
-make_spec(mp_importer_t *importer, const mp_instance_t *instance,
-          PyObject *dirs)
-{
-    PyObject *spec = NULL;
-    int is_namespace = instance->file == Py_None;
-    PyObject *path = is_namespace ? PyList_GetItem(dirs, 0) : instance->file;
-    PyObject *loader = path ? mp_loader_create(importer, instance->name, path)
-                            : NULL;
-    if (loader && !is_namespace) {
-        spec = call_in("importlib.util", "spec_from_file_location",
-                       Py_BuildValue("(OO)", instance->name, instance->file),
-                       Py_BuildValue("{sOsO}", "loader", loader,
-                                     "submodule_search_locations",
-                                     dirs ? dirs : Py_None));
-    }
-    else if (loader) {
-        spec = call_in("importlib.machinery", "ModuleSpec",
-                       Py_BuildValue("(OO)", instance->name, loader),
-                       Py_BuildValue("{sO}", "is_package", Py_True));
-        if (spec && PyObject_SetAttrString(
-                        spec, "submodule_search_locations", dirs) < 0) {
-            Py_CLEAR(spec);
-        }
-    }
-    Py_XDECREF(loader);
-    return spec;
-}
-
 /* What Python's import machinery and our hook expect in a module. */
 static int
 fill_module(mp_importer_t *importer, mp_instance_t *instance, PyObject *dirs)
 {
     PyObject *globals = PyModule_GetDict(instance->module);
     PyObject *builtins = mp_root_builtins(importer, instance->root);
-    PyObject *spec = builtins ? make_spec(importer, instance, dirs) : NULL;
+    PyObject *spec = builtins
+        ? mp_loader_spec(importer, instance->name, instance->file, dirs)
+        : NULL;
     PyObject *loader = spec ? PyObject_GetAttrString(spec, "loader") : NULL;
     PyObject *own_path = loader ? PyList_New(0) : NULL;
     if (!own_path) {

@@ -1,19 +1,23 @@
-/* loader.c - gives importlib the portal instead of a second execution. */
+/* loader.c - gives importlib the portal of a module that the importer loads,
+ * and never executes anything itself. */
 #include "runtime/python.h"
 
 #include "importer/loader.h"
 
 PyDoc_STRVAR(create_module_doc,
-"create_module(spec)\n--\n\nThe portal of the module, which is loaded.");
+"create_module(spec)\n--\n\nThe portal of the module, loaded if it was not.");
 
 static PyObject *
 loader_create_module(PyObject *self, PyObject *spec)
 {
+    mp_importer_t *importer = mp_state_of_type(Py_TYPE(self))->importer;
     PyObject *name = PyObject_GetAttrString(spec, "name");
-    PyObject *module = name ? PyDict_GetItemWithError(PyImport_GetModuleDict(),
-                                                      name) : NULL;
-    Py_XINCREF(module);
-    if (name && !module && !PyErr_Occurred()) {
+    PyObject *module = NULL;
+    if (name && importer->load(importer, name) == 0) {
+        module = Py_XNewRef(PyDict_GetItemWithError(PyImport_GetModuleDict(),
+                                                    name));
+    }
+    if (!module && !PyErr_Occurred()) {
         PyErr_Format(PyExc_ImportError, "module %R went away", name);
     }
     Py_XDECREF(name);
@@ -78,8 +82,54 @@ mp_loader_prepare(mp_importer_t *importer)
     return importer->loader ? 0 : -1;
 }
 
-PyObject *
-mp_loader_create(mp_importer_t *importer, PyObject *name, PyObject *path)
+/* ---- specs ------------------------------------------------------------- */
+
+/* Call module.function(*args, **keywords); takes over args and keywords, which
+ * may be NULL after an exception. */
+static PyObject *
+call_in(const char *module, const char *function, PyObject *args,
+        PyObject *keywords)
 {
-    return PyObject_CallFunctionObjArgs(importer->loader, name, path, NULL);
+    PyObject *result = NULL;
+    PyObject *imported = PyImport_ImportModule(module);
+    PyObject *callable = imported
+        ? PyObject_GetAttrString(imported, function) : NULL;
+    if (callable && args && keywords) {
+        result = PyObject_Call(callable, args, keywords);
+    }
+    Py_XDECREF(callable);
+    Py_XDECREF(imported);
+    Py_XDECREF(keywords);
+    Py_XDECREF(args);
+    return result;
+}
+
+PyObject *
+mp_loader_spec(mp_importer_t *importer, PyObject *name, PyObject *file,
+               PyObject *dirs)
+{
+    PyObject *spec = NULL;
+    int is_namespace = !file || file == Py_None;
+    PyObject *path = is_namespace ? PyList_GetItem(dirs, 0) : file;
+    PyObject *loader = path ? PyObject_CallFunctionObjArgs(
+                                  importer->loader, name, path, NULL)
+                            : NULL;
+    if (loader && !is_namespace) {
+        spec = call_in("importlib.util", "spec_from_file_location",
+                       Py_BuildValue("(OO)", name, file),
+                       Py_BuildValue("{sOsO}", "loader", loader,
+                                     "submodule_search_locations",
+                                     dirs ? dirs : Py_None));
+    }
+    else if (loader) {
+        spec = call_in("importlib.machinery", "ModuleSpec",
+                       Py_BuildValue("(OO)", name, loader),
+                       Py_BuildValue("{sO}", "is_package", Py_True));
+        if (spec && PyObject_SetAttrString(
+                        spec, "submodule_search_locations", dirs) < 0) {
+            Py_CLEAR(spec);
+        }
+    }
+    Py_XDECREF(loader);
+    return spec;
 }

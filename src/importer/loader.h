@@ -2,7 +2,7 @@
  *
  * A subclass of the standard importlib.machinery.SourceFileLoader, so that
  * inspect, linecache and pkgutil find what they know; but whoever asks it to
- * load gets the portal of the module that is loaded already. */
+ * load gets the portal of the module, loaded by the importer. */
 #ifndef MP_IMPORTER_LOADER_H
 #define MP_IMPORTER_LOADER_H
 
@@ -12,8 +12,10 @@
  * [attached] */
 int mp_loader_prepare(mp_importer_t *importer);
 
-/* The loader of one module. New reference. */
-PyObject *mp_loader_create(mp_importer_t *importer, PyObject *name,
-                           PyObject *path);
+/* What importlib.util.spec_from_file_location() makes, with our loader; for a
+ * namespace package (file NULL or None) a spec without an origin. dirs: a
+ * package's __path__, or NULL. New reference. */
+PyObject *mp_loader_spec(mp_importer_t *importer, PyObject *name,
+                         PyObject *file, PyObject *dirs);
 
 #endif

@@ -4,6 +4,7 @@
 #include "importer/reach.h"
 
 #include "importer/changes.h"
+#include "importer/root.h"
 #include "importer/search.h"
 #include "importer/source.h"
 #include "runtime/thread.h"
@@ -236,6 +237,23 @@ examine(mp_reach_t *reach, size_t node)
     return compare_imports(reach, instance, node);
 }
 
+/* A namespace package has no file that could change; a module or a regular
+ * package of its name may take its place. */
+static int
+examine_namespace(mp_reach_t *reach, mp_instance_t *instance, size_t node)
+{
+    /* A directory that is a root is a package for `from . import x` only. */
+    if (instance->parent == Py_None && !instance->root->is_application) {
+        return 0;
+    }
+    int same = mp_search_is_namespace(reach->importer, instance);
+    if (same != 0) {
+        return same < 0 ? -1 : 0;
+    }
+    mp_depgraph_mark(reach->graph, node);
+    return set_reason(reach, instance->name, "removed");
+}
+
 static int
 mark_changed(mp_reach_t *reach)
 {
@@ -246,6 +264,10 @@ mark_changed(mp_reach_t *reach)
         mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(
             reach->instances, i);
         int suspect = is_suspect(reach, instance);
+        if (instance->file == Py_None
+            && examine_namespace(reach, instance, (size_t)i) < 0) {
+            return -1;
+        }
         if (suspect < 0
             || (suspect && compare_source(reach, instance, i) < 0)) {
             return -1;

@@ -586,6 +586,51 @@ mp_search_list(mp_importer_t *importer, mp_instance_t *instance)
     return list;
 }
 
+/* ---- namespace packages ------------------------------------------------ */
+
+/* Detached. dir: "/app/space", the portion "space" in "/app". */
+static int
+is_portion(char *dir)
+{
+    char *slash = strrchr(dir, '/');
+    if (!slash || slash == dir) {
+        return 0;
+    }
+    *slash = '\0';
+    int is_hidden = has_type(dir, slash + 1, ".py", S_IFREG)
+                    || has_type(dir, slash + 1, "/__init__.py", S_IFREG);
+    int is_there = has_type(dir, slash + 1, "", S_IFDIR);
+    *slash = '/';
+    return is_there && !is_hidden;
+}
+
+int
+mp_search_is_namespace(mp_importer_t *importer, mp_instance_t *instance)
+{
+    PyObject *path;
+    int same = 1;
+    if (PyObject_GetOptionalAttr(instance->module,
+                                 importer->state->names.__path__, &path)
+            <= 0) {
+        return PyErr_Occurred() ? -1 : 1;
+    }
+    PyObject *fast = PySequence_Fast(path, "__path__ is not a sequence");
+    Py_ssize_t count = fast ? PySequence_Fast_GET_SIZE(fast) : 0;
+    for (Py_ssize_t i = 0; same && i < count; i++) {
+        char *dir = mp_source_path(PySequence_Fast_GET_ITEM(fast, i));
+        if (!dir) {
+            break;
+        }
+        mp_thread_suspended_t held = mp_thread_suspend();
+        same = is_portion(dir);
+        mp_thread_resume(held);
+        free(dir);
+    }
+    Py_XDECREF(fast);
+    Py_DECREF(path);
+    return PyErr_Occurred() ? -1 : same;
+}
+
 /* ---- do imports still mean the same? ----------------------------------- */
 
 /* One absolute name that was looked for: 1 the same as before, 0, -1. */

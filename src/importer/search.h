@@ -48,6 +48,10 @@ PyObject *mp_search_list(mp_importer_t *importer, mp_instance_t *instance);
 /* The application roots as a new list of str. */
 PyObject *mp_search_applications(mp_importer_t *importer);
 
+/* Are all portions of this namespace package still there, and none of them
+ * hidden by a module or a regular package? 1 yes, 0 no, -1. */
+int mp_search_is_namespace(mp_importer_t *importer, mp_instance_t *instance);
+
 /* Do the imports of this instance still mean the same? 1 yes, 0 no, -1. */
 int mp_search_still_same(mp_importer_t *importer, mp_instance_t *instance);
 

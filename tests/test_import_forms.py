@@ -41,6 +41,10 @@ FORMS = {
     "nested-namespace": ({"space/deep/ner/part.py": "import leaf as l\n"},
                          "import space.deep.ner.part",
                          "space.deep.ner.part.l.value"),
+    "nested-namespace-by-name": ({"space/in/ner/part.py": "import leaf as l\n"},
+                                  "__import__('space.in.ner.part')",
+                                  "getattr(__import__('space'), 'in')"
+                                  ".ner.part.l.value"),
     "edited-path": ({"pkg/__init__.py": """
                         import os
                         __path__.append(os.path.join(
@@ -80,6 +84,15 @@ FORMS = {
                                   " ['value'], 1).value"),
     "dunder-of-builtins": ({}, "", "__builtins__['__import__']('leaf').value"
                            ),
+    "computed-relative": ({"pkg/__init__.py": """
+                              import importlib
+                              value = importlib.import_module(
+                                  "." + "leaf", __package__).value
+                              """, "pkg/leaf.py": "from leaf import value\n"},
+                          "import pkg", "pkg.value"),
+    "computed-beside": ({}, "import importlib",
+                        "importlib.import_module('.leaf', __package__).value"
+                        ),
     "computed-full-name": ({}, "import importlib, leaf",
                            "importlib.import_module(leaf.__name__).value"),
     "exec": ({}, "exec('import leaf')", "leaf.value"),
@@ -207,6 +220,101 @@ def test_every_form_of_import_sees_the_edit_of_what_it_found(site, form):
     assert site.texts() == {"2"}
     site.edit("leaf.py", "value = 3\n", "rename")
     assert site.texts() == {"3"}
+
+
+def test_dunder_import_without_globals_is_a_dependency(site):
+    site.write({"hello.py": page("get()", """
+        cache = []
+
+        def get():
+            if not cache:
+                cache.append(__import__("child").value)
+            return cache[0]
+        """), "child.py": "value = 1\n"})
+    site.serve("hello")
+    assert site.texts() == {"1"}
+    site.edit("child.py", "value = 2\n")
+    assert site.texts() == {"2"}
+
+
+def test_dunder_import_without_globals_hands_on_where_to_search(site):
+    site.write({"app/hello.py": page("__import__('far').near.value"),
+                "app/near.py": "value = 1\n",
+                "lib/far.py": "import near\n"})
+    site.serve("hello", f"PythonOption mod_python.importer.path "
+               f"\"['{site.path('lib')}']\"", directory="app")
+    assert site.texts("app/") == {"1"}
+    site.edit("app/near.py", "value = 2\n")
+    assert site.texts("app/") == {"2"}
+
+
+# Programs that run others
+
+APP = "PythonModulePath ${SITE}/app"
+
+
+def of_application(own_server, answer, imports, files):
+    """A site whose handler writes answer, and app/ is an application root."""
+    server = own_server(APP, files={
+        **{f"app/{name}": text for name, text in files.items()},
+        "www/hello.py": page(answer, imports),
+        "www/.htaccess": "SetHandler mod_python\nPythonHandler hello\n"})
+    return server.site
+
+
+def test_file_run_by_runpy_is_the_newest(site):
+    site.write({"hello.py": page(
+        "runpy.run_path(__file__.replace('hello', 'main'))['value']",
+        "import runpy"), "main.py": "value = 1\n"})
+    site.serve("hello")
+    assert site.texts() == {"1"}
+    site.edit("main.py", "value = 2\n")
+    assert site.texts() == {"2"}
+
+
+def test_module_run_by_runpy_is_the_newest_and_leaves_no_file(own_server):
+    site = of_application(
+        own_server, "runpy.run_module('tool.main')['value']", "import runpy",
+        {"tool/__init__.py": "", "tool/leaf.py": "value = 1\n",
+         "tool/main.py": "from tool.leaf import value\n"})
+    site.path("app/tool").chmod(0o777)
+    site.log.allow("RuntimeWarning: 'tool.main' found in sys.modules")
+    assert site.texts("www/") == {"1"}
+    site.edit("app/tool/leaf.py", "value = 2\n")
+    assert site.texts("www/") == {"2"}
+    site.edit("app/tool/main.py", "value = 'new'\n")
+    assert site.texts("www/") == {"new"}
+    assert not list(site.path("app").rglob("__pycache__"))
+
+
+def test_pkgutil_and_importlib_find_hot_modules(own_server):
+    site = of_application(
+        own_server, """(
+            importlib.util.find_spec("tool.leaf").origin.endswith(
+                "app/tool/leaf.py"),
+            pkgutil.find_loader("tool.leaf").name,
+            pkgutil.get_data("tool", "note.txt"),
+            importlib.resources.files("tool").joinpath(
+                "note.txt").read_text(),
+            [m.name for m in pkgutil.iter_modules(tool.__path__)],
+            importlib.util.find_spec("tool.nope"))""",
+        "import importlib.util, importlib.resources, pkgutil, tool",
+        {"tool/__init__.py": "", "tool/leaf.py": "value = 1\n",
+         "tool/note.txt": "text"})
+    assert site.get("www/").text == str(
+        (True, "tool.leaf", b"text", "text", ["leaf"], None))
+
+
+def test_reload_of_importlib_hands_back_the_module_and_runs_nothing(site):
+    site.write({"hello.py": page(
+        "importlib.reload(sys.modules[child.__name__]).value",
+        "import importlib, sys, child"),
+        "child.py": counted("value = 1\n")})
+    site.serve("hello")
+    assert site.texts() == {"1"}
+    site.edit("child.py", counted("value = 2\n"))
+    assert site.texts() == {"2"}
+    assert site.each_child_ran() == {"child.py": 2}
 
 
 # The graph
@@ -393,6 +501,37 @@ def test_file_with_two_links_below_one_root_is_two_names_of_one_content(site):
     assert site.texts() == {"(1, 1, 'a', 'b')"}
     site.edit("a.py", "value = 2\n")
     assert site.texts() == {"(2, 2, 'a', 'b')"}
+
+
+def test_hard_link_of_a_module_is_edited_through_its_other_name(site):
+    site.write({"hello.py": page("(a.value, b.value)", "import a, b"),
+                "a.py": "value = 1\n"})
+    os.link(site.path("a.py"), site.path("b.py"))
+    site.serve("hello")
+    assert site.texts() == {"(1, 1)"}
+    site.edit("b.py", "value = 2\n")
+    assert site.texts() == {"(2, 2)"}
+    site.edit("a.py", "value = 3\n")
+    assert site.texts() == {"(3, 3)"}
+    site.edit("b.py", "value = 4\n", "rename")
+    assert site.texts() == {"(3, 4)"}
+
+
+@pytest.mark.parametrize("spelling", [
+    "{dir}/child.py", "{dir}//child.py", "{dir}/./child.py",
+    "{dir}/../{name}/child.py", "./child.py", "./sub/../child.py",
+    "../{name}/child.py", "~/child.py", "~/sub/../child.py", "~/./child.py"])
+def test_every_spelling_of_a_path_is_the_same_module(site, spelling):
+    path = spelling.format(dir=site.directory, name=site.name)
+    site.write({"hello.py": page(
+        f"apache.import_module({path!r}) is child", "import child"),
+        "child.py": counted(), "sub/readme.txt": ""})
+    site.serve("hello")
+    assert site.texts() == {"True"}
+    assert site.each_child_ran() == {"child.py": 1}
+    site.edit("child.py", counted("x = 1\n"))
+    assert site.texts() == {"True"}
+    assert site.each_child_ran() == {"child.py": 1}
 
 
 def test_directory_reached_by_two_links_is_edited_for_both(site):

@@ -223,6 +223,30 @@ def test_pickle_is_read_as_the_class_of_the_reader(own_server):
     assert parked.result(20).text == "((1, 9), True, True, 1)"
 
 
+def test_pickle_is_read_in_a_child_that_has_not_imported_the_module(
+        own_server):
+    server = own_server(files={
+        "hello.py": page("work(req.args)", """
+            import pickle, sys
+
+            def work(data):
+                if data == "dump":
+                    import shapes
+                    return pickle.dumps(shapes.Square(3)).hex()
+                fresh = not any(name.endswith(".shapes")
+                                for name in sys.modules)
+                return fresh, pickle.loads(bytes.fromhex(data)).area()
+            """), "shapes.py": SHAPES.replace("VERSION", "1")})
+    site = server.site
+    site.serve("hello")
+    data = site.get("?dump").text
+    server.restart()
+    assert site.texts("?" + data) == {"(True, (1, 9))"}
+    assert site.texts("?" + data) == {"(False, (1, 9))"}
+    site.edit("shapes.py", SHAPES.replace("VERSION", "2"))
+    assert site.texts("?" + data) == {"(False, (2, 9))"}
+
+
 def test_pickle_of_an_application_root_is_read_by_any_directory(own_server):
     """A name of an application root is found before anybody imported it,
     also by code that is not reloadable."""

@@ -4,6 +4,7 @@
 #include "importer/api.h"
 
 #include "importer/background.h"
+#include "importer/data.h"
 #include "importer/finder.h"
 #include "importer/generation.h"
 #include "importer/import_hook.h"
@@ -90,7 +91,7 @@ make_containers(mp_importer_t *importer)
     };
     PyObject **const sets[] = {
         &importer->changed, &importer->writing, &importer->pending,
-        &importer->touched,
+        &importer->touched, &importer->written,
     };
     PyObject **const dicts[] = {&importer->polled, &importer->failed};
     int failed = 0;
@@ -143,6 +144,9 @@ mp_importer_start(mp_state_t *state)
         || add_configured_roots(importer) < 0) {
         return -1;
     }
+    if (state->interp->number == 0 && mp_data_listen() < 0) {
+        return -1;
+    }
     return mp_finder_install(importer);
 }
 
@@ -162,6 +166,7 @@ mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg)
     Py_VISIT(importer->polled);
     Py_VISIT(importer->pending);
     Py_VISIT(importer->touched);
+    Py_VISIT(importer->written);
     Py_VISIT(importer->told);
     Py_VISIT(importer->failed);
     Py_VISIT(importer->loader);

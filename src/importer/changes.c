@@ -71,7 +71,8 @@ note_entry(mp_importer_t *importer, const event_t *event)
     if (!path) {
         goto done;
     }
-    if (importer->reading && PySet_Contains(importer->reading, path) == 1) {
+    if (importer->reading && PySet_Contains(importer->reading, path) == 1
+        && PySet_Contains(importer->written, path) == 0) {
         importer->is_disturbed = 1;
     }
     if (event->change == MP_CHANGE_WRITING) {

@@ -68,6 +68,7 @@ struct mp_importer_t {
     PyObject *writing;      /* set of str: paths somebody is writing now */
     PyObject *reading;      /* set of str: files read by the refresh so far;
                                NULL: none in progress */
+    PyObject *written;      /* set of str: files that bodies wrote meanwhile */
     int is_disturbed;       /* one of them was written to meanwhile */
     PyObject *polled;       /* dict: directory without events -> bytes, its
                                stamp when last looked at */

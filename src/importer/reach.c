@@ -4,6 +4,7 @@
 #include "importer/reach.h"
 
 #include "importer/changes.h"
+#include "importer/data.h"
 #include "importer/root.h"
 #include "importer/search.h"
 #include "importer/source.h"
@@ -14,6 +15,12 @@
 
 /* ---- which modules changed --------------------------------------------- */
 
+mp_instance_t *
+mp_reach_instance(mp_reach_t *reach, size_t node)
+{
+    return (mp_instance_t *)PyList_GET_ITEM(reach->instances,
+                                            (Py_ssize_t)node);
+}
 
 /* Is path below one of the moved trees? */
 static int
@@ -225,6 +232,22 @@ compare_imports(mp_reach_t *reach, mp_instance_t *instance, size_t node)
     return set_reason(reach, instance->name, "its imports lead elsewhere");
 }
 
+/* Is what its body read another now? Marks it. */
+static int
+compare_data(mp_reach_t *reach, mp_instance_t *instance, size_t node)
+{
+    PyObject *path = mp_data_find_changed(instance);
+    if (!path) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    mp_depgraph_mark(reach->graph, node);
+    PyObject *reason = PyUnicode_FromFormat("reads '%U'", path);
+    int failed = reason ? PyDict_SetItem(reach->reasons, instance->name,
+                                         reason) : -1;
+    Py_XDECREF(reason);
+    return failed;
+}
+
 /* Look at a module without waiting for an event that names it. */
 static int
 examine(mp_reach_t *reach, size_t node)
@@ -232,6 +255,9 @@ examine(mp_reach_t *reach, size_t node)
     mp_instance_t *instance = mp_reach_instance(reach, node);
     if (instance->file != Py_None
         && compare_source(reach, instance, node) < 0) {
+        return -1;
+    }
+    if (compare_data(reach, instance, node) < 0) {
         return -1;
     }
     return compare_imports(reach, instance, node);
@@ -254,30 +280,42 @@ examine_namespace(mp_reach_t *reach, mp_instance_t *instance, size_t node)
     return set_reason(reach, instance->name, "removed");
 }
 
+/* Look where events give reason to. One reason is enough to execute it. */
+static int
+mark_if_changed(mp_reach_t *reach, mp_instance_t *instance, size_t node)
+{
+    if (instance->file == Py_None) {
+        return examine_namespace(reach, instance, node);
+    }
+    int suspect = is_suspect(reach, instance);
+    if (suspect < 0
+        || (suspect && compare_source(reach, instance, node) < 0)) {
+        return -1;
+    }
+    suspect = is_search_suspect(reach, instance);
+    if (suspect < 0
+        || (suspect && PyDict_Contains(reach->reasons, instance->name) == 0
+            && compare_imports(reach, instance, node) < 0)) {
+        return -1;
+    }
+    suspect = mp_data_is_suspect(reach->importer, instance, reach->changed,
+                                 reach->moved);
+    if (suspect < 0
+        || (suspect && PyDict_Contains(reach->reasons, instance->name) == 0
+            && compare_data(reach, instance, node) < 0)) {
+        return -1;
+    }
+    return 0;
+}
+
 static int
 mark_changed(mp_reach_t *reach)
 {
     if (note_linked(reach) < 0) {
         return -1;
     }
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(reach->instances); i++) {
-        mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(
-            reach->instances, i);
-        int suspect = is_suspect(reach, instance);
-        if (instance->file == Py_None
-            && examine_namespace(reach, instance, (size_t)i) < 0) {
-            return -1;
-        }
-        if (suspect < 0
-            || (suspect && compare_source(reach, instance, i) < 0)) {
-            return -1;
-        }
-        suspect = is_search_suspect(reach, instance);
-        if (suspect < 0) {
-            return -1;
-        }
-        if (suspect && PyDict_Contains(reach->reasons, instance->name) == 0
-            && compare_imports(reach, instance, (size_t)i) < 0) {
+    for (size_t i = 0; i < (size_t)PyList_GET_SIZE(reach->instances); i++) {
+        if (mark_if_changed(reach, mp_reach_instance(reach, i), i) < 0) {
             return -1;
         }
     }
@@ -337,13 +375,6 @@ make_graph(mp_reach_t *reach)
         }
     }
     return 0;
-}
-
-mp_instance_t *
-mp_reach_instance(mp_reach_t *reach, size_t node)
-{
-    return (mp_instance_t *)PyList_GET_ITEM(reach->instances,
-                                            (Py_ssize_t)node);
 }
 
 /* Everything reached: into staging.old, with a reason for the log. */
@@ -418,6 +449,7 @@ begin(mp_reach_t *reach, mp_importer_t *importer)
     reach->linked = PySet_New(NULL);
     importer->reading = PySet_New(NULL);
     importer->is_disturbed = 0;
+    PySet_Clear(importer->written);
     return reach->reasons && reach->old
                    && reach->sources && reach->linked && importer->reading
                ? make_graph(reach) : -1;

@@ -470,6 +470,40 @@ mp_search_file(mp_importer_t *importer, PyObject *path,
     return result;
 }
 
+/* ---- other files ------------------------------------------------------- */
+
+static int
+watch_directory(mp_importer_t *importer, char *dir)
+{
+    place_t place = {.dir = dir};
+    mp_thread_suspended_t held = mp_thread_suspend();
+    place.is_polled = mp_watch_add(importer->view, dir, &place.reason)
+                      == MP_WATCH_POLLED;
+    mp_thread_resume(held);
+    return place.is_polled ? note_polled(importer, &place) : 0;
+}
+
+int
+mp_search_watch(mp_importer_t *importer, PyObject *path)
+{
+    struct stat info;
+    char *name = importer->view ? mp_source_path(path) : NULL;
+    if (!name) {
+        return importer->view ? -1 : 0;
+    }
+    int failed = 0;
+    if (stat(name, &info) == 0 && S_ISDIR(info.st_mode)) {
+        failed = watch_directory(importer, name);
+    }
+    char *slash = strrchr(name, '/');
+    if (!failed && slash && slash != name) {
+        *slash = '\0';
+        failed = watch_directory(importer, name);
+    }
+    free(name);
+    return failed;
+}
+
 /* ---- links ------------------------------------------------------------- */
 
 #define MOST_LINKS 16

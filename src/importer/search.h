@@ -36,6 +36,9 @@ int mp_search_package(mp_importer_t *importer, mp_instance_t *parent,
 int mp_search_file(mp_importer_t *importer, PyObject *path,
                    mp_location_t *location);
 
+/* See that changes of this file or directory are told. 0 or -1. */
+int mp_search_watch(mp_importer_t *importer, PyObject *path);
+
 /* The paths that a symbolic link leads to, step by step, each in the spelling
  * of the link, their directories watched. New list; None when path is no
  * link. */

@@ -302,8 +302,9 @@ remember_touched(mp_importer_t *importer, mp_instance_t *instance)
     if (instance->file != Py_None) {
         PySet_Add(importer->touched, instance->file);
     }
-    PyObject *none = PyObject_CallMethod(importer->touched, "update", "O",
-                                         instance->probes);
+    PyObject *none = PyObject_CallMethod(
+        importer->touched, "update", "OO", instance->probes,
+        instance->data ? instance->data : instance->probes);
     Py_XDECREF(none);
 }
 

@@ -12,6 +12,7 @@
 #include "importer/importer.h"
 #include "importer/instance.h"
 #include "importer/portal.h"
+#include "importer/report.h"
 #include "objects/connection.h"
 #include "objects/constants.h"
 #include "objects/finfo.h"
@@ -49,6 +50,7 @@ static PyMethodDef *const functions[] = {
     mp_functions,
     mp_stream_functions,
     mp_importer_functions,
+    mp_report_functions,
     NULL
 };
 

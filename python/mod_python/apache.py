@@ -20,7 +20,9 @@ except ImportError as absent:
         "from a handler, or test what does not need the server apart from it",
         name="mod_python.apache") from absent
 
+from mod_python import census as _census
 from mod_python import errorlog
+from mod_python import modules as _modules
 
 interpreter = None
 """Name of the interpreter this code runs in: str, set by init()."""
@@ -53,6 +55,64 @@ def register_cleanup(callable, data=None):
     request in data: it is gone by then.
     """
     _apache.register_cleanup(interpreter, main_server, callable, data)
+
+
+def module_info(label):
+    """What the importer knows about a reloadable module: a ModuleInfo.
+
+    label: str, the module's full name, as in ``__name__`` and in the log, or
+    the path of its file; or a module. Seen with the eyes of the running
+    request: the version that it uses. KeyError for what is not reloadable,
+    or not loaded.
+
+    Attributes: label, file, mtime, ctime (when it was executed), atime (when
+    a handler in it was last called), instance (how often it was executed),
+    generation, direct and indirect (use counts), children (labels), path (its
+    ``__mp_path__``), reload (True while its newest files do not load), reason
+    (why it was executed), edges (child -> kind), data (files that it read),
+    size (of its source).
+    """
+    return _modules.info(label, sys._getframe(1).f_globals)
+
+
+def modules_graph(verbose=0):
+    """All reloadable modules of this interpreter and what they import, as a
+    graph in the DOT language (str): that which new requests will see.
+
+    Imports inside functions are dashed, the bonds of a package dotted,
+    modules tied by what one did to the other bold; red is what does not load.
+    verbose: nodes carry file, times and counts; edges are labelled.
+    """
+    return _modules.graph(verbose)
+
+
+def request_modules_graph(verbose=0):
+    """The same of the modules that the running handler's module uses, itself
+    included, as this request sees them. Empty outside a request."""
+    return _modules.request_graph(sys._getframe(1).f_globals, verbose)
+
+
+def reload_history():
+    """The last refreshes of this interpreter, at most 100, newest last: a
+    list of Refresh.
+
+    Attributes: time (float, when it began), generation (int), seconds (float,
+    how long it took), modules (label -> reason), failures (tuple of Failure:
+    file, exception as text, modules that stayed as they were).
+    """
+    return _modules.history()
+
+
+def census(seconds=5.0):
+    """Old versions of modules that no request uses and that are alive all
+    the same, with what holds them: a list of Survivor.
+
+    str() of each is a chain such as ``page (version 3) <- function cleanup
+    (/srv/www/page.py:12) <- atexit callback``. Collects garbage first, and
+    looks through the heap for at most so many seconds: for the programmer,
+    not for every request.
+    """
+    return _census.take(seconds)
 
 
 def module_mtime(module):

@@ -11,6 +11,9 @@ from typing import Any, Final, TypeAlias, TypeVar, final, overload
 
 from _typeshed import ReadableBuffer
 
+from mod_python.census import Survivor
+from mod_python.modules import ModuleInfo, Refresh
+
 _T = TypeVar("_T")
 _Text: TypeAlias = str | bytes  # written to httpd; a NUL is ValueError
 _Path: TypeAlias = _Text | PathLike[str] | PathLike[bytes]
@@ -727,6 +730,23 @@ def freeze_modules() -> None:
 
 def get_handler_root() -> str | None:
     """Directory of the active handler directive; None outside a request."""
+
+def module_info(label: str | PathLike[str] | ModuleType) -> ModuleInfo:
+    """What is known of a reloadable module, given by its full name, by its
+    file, or itself. KeyError if it is not reloadable or not loaded."""
+
+def modules_graph(verbose: int = 0) -> str:
+    """All reloadable modules and what they import, in the DOT language."""
+
+def request_modules_graph(verbose: int = 0) -> str:
+    """The same of those that the running request uses."""
+
+def reload_history() -> list[Refresh]:
+    """The last refreshes of this interpreter, newest last."""
+
+def census(seconds: float = 5.0) -> list[Survivor]:
+    """Replaced versions of modules that are alive all the same, and what
+    holds them. Searches for at most so many seconds."""
 
 def module_mtime(module: ModuleType) -> float: ...
 def resolve_object(

@@ -1,5 +1,11 @@
 /* error_page.c - the page that PythonDebug On puts in place of a response. */
+#include "runtime/python.h"
+
 #include "hooks/error_page.h"
+
+#include "importer/report.h"
+#include "runtime/text.h"
+#include "runtime/thread.h"
 
 #include <apr_strings.h>
 #include <http_protocol.h>
@@ -13,7 +19,14 @@ static const char page_head[] =
     "pre{padding:1em;overflow:auto;border-left:4px solid #c33;"
     "background:#f7f4f4;font:14px/1.45 ui-monospace,monospace}"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1em}"
-    "dt{color:#777}dd{margin:0;overflow-wrap:anywhere}"
+    "dt{color:#666}dd{margin:0;overflow-wrap:anywhere}"
+    "h2{margin:2.5em 0 0;font-size:1em;letter-spacing:.05em}"
+    "h3{margin:0 0 .5em;font:600 15px/1.5 ui-monospace,monospace;"
+    "overflow-wrap:anywhere}"
+    "section{margin:1em 0;padding:.8em 1em;border:1px solid #ddd;"
+    "border-left:4px solid #bbb;font-size:14px}"
+    "section.loaded{border-left-color:#38a}"
+    "section.failed{border-left-color:#c33}section dl{margin:0}"
     "</style></head>\n<body>\n";
 
 /* One row of the facts; nothing for a value that httpd does not have. */
@@ -47,6 +60,30 @@ send_facts(mp_request_t *request, const mp_handler_t *handler,
     ap_rputs("</dl>\n", r);
 }
 
+/* The modules that the request uses; nothing if that cannot be said. */
+static void
+send_modules(request_rec *r, const mp_handler_t *handler)
+{
+    mp_thread_scope_t outer;
+    mp_interp_t *interp = mp_thread_interp();
+    mp_text_view_t view = {0};
+    char *text = NULL;
+    if (!interp || mp_thread_enter(&outer, interp, mp_thread_pin()) < 0) {
+        return;
+    }
+    PyObject *page = mp_report_page(interp->state, handler, r);
+    if (page && mp_text_view(&view, page, "modules") == 0) {
+        text = apr_pstrmemdup(r->pool, view.bytes, (apr_size_t)view.size);
+        mp_text_release(&view);
+    }
+    Py_XDECREF(page);
+    PyErr_Clear(); /* the page is of another exception, which it has shown */
+    mp_thread_leave(&outer);
+    if (text) {
+        ap_rputs(text, r);
+    }
+}
+
 void
 mp_error_page_send(mp_request_t *request, const mp_handler_t *handler,
                    const char *phase, const char *interpreter,
@@ -63,5 +100,6 @@ mp_error_page_send(mp_request_t *request, const mp_handler_t *handler,
               ap_escape_html2(r->pool, text, 0), "\"\n\n",
               ap_escape_html2(r->pool, traceback, 0), "</pre>\n", NULL);
     send_facts(request, handler, phase, interpreter);
+    send_modules(r, handler);
     ap_rputs("</body></html>\n", r);
 }

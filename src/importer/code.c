@@ -142,6 +142,17 @@ take_newest(mp_importer_t *importer, mp_instance_t *instance)
         ? compile_source(instance->text, instance->file) : NULL;
 }
 
+/* Is the code of old that of the file as it is now? Not if a refresh failed
+ * since, whose changes are dealt with. */
+static int
+is_as_it_was(mp_importer_t *importer, mp_instance_t *instance,
+             const mp_instance_t *old)
+{
+    return old && old->code
+           && PyUnicode_Compare(old->file, instance->file) == 0
+           && PySet_Contains(importer->pending, old->name) == 0;
+}
+
 int
 mp_code_take(mp_importer_t *importer, mp_instance_t *instance,
              const mp_instance_t *old)
@@ -155,8 +166,7 @@ mp_code_take(mp_importer_t *importer, mp_instance_t *instance,
     if (row && row != Py_None) {
         take_row(instance, row);
     }
-    else if (!row && old && old->code
-             && PyUnicode_Compare(old->file, instance->file) == 0) {
+    else if (!row && is_as_it_was(importer, instance, old)) {
         take_old(instance, old);
     }
     else {

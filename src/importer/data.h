@@ -1,9 +1,10 @@
 /* data.h - the data files that a module's body reads.
  *
  * A body that opens a file under a root, or lists a directory there, is
- * executed again when that is another than it was. Audit events of CPython tell
- * of every open(), os.listdir() and os.scandir(), whoever calls them on the
- * body's behalf. [attached] Functions answer 0, or -1 with an exception. */
+ * executed again when that is another than it was. Audit events of CPython
+ * tell of every open(), os.listdir() and os.scandir(), whoever calls them on
+ * the body's behalf. [attached]
+ * Functions answer 0, or -1 with an exception. */
 #ifndef MP_IMPORTER_DATA_H
 #define MP_IMPORTER_DATA_H
 

@@ -224,12 +224,15 @@ is_search_suspect(mp_reach_t *reach, mp_instance_t *instance)
 static int
 compare_imports(mp_reach_t *reach, mp_instance_t *instance, size_t node)
 {
-    int same = mp_search_still_same(reach->importer, instance);
+    int same = mp_search_still_same(reach->importer, instance,
+                                    reach->hidden);
     if (same != 0) {
         return same < 0 ? -1 : 0;
     }
     mp_depgraph_mark(reach->graph, node);
-    return set_reason(reach, instance->name, "its imports lead elsewhere");
+    return PyDict_Contains(reach->reasons, instance->name)
+               ? 0 : set_reason(reach, instance->name,
+                                "its imports lead elsewhere");
 }
 
 /* Is what its body read another now? Marks it. */
@@ -294,8 +297,7 @@ mark_if_changed(mp_reach_t *reach, mp_instance_t *instance, size_t node)
     }
     suspect = is_search_suspect(reach, instance);
     if (suspect < 0
-        || (suspect && PyDict_Contains(reach->reasons, instance->name) == 0
-            && compare_imports(reach, instance, node) < 0)) {
+        || (suspect && compare_imports(reach, instance, node) < 0)) {
         return -1;
     }
     suspect = mp_data_is_suspect(reach->importer, instance, reach->changed,
@@ -306,6 +308,25 @@ mark_if_changed(mp_reach_t *reach, mp_instance_t *instance, size_t node)
         return -1;
     }
     return 0;
+}
+
+/* A module that another file hides is not to be found by those who import it
+ * later, and would not be executed again by itself. */
+static int
+mark_hidden(mp_reach_t *reach)
+{
+    PyObject *names = PySequence_List(reach->hidden);
+    Py_ssize_t count = names ? PyList_GET_SIZE(names) : 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyList_GET_ITEM(names, i);
+        PyObject *number = PyDict_GetItemWithError(reach->numbers, name);
+        if (number) {
+            mp_depgraph_mark(reach->graph, PyLong_AsSize_t(number));
+            set_reason(reach, name, "another file has its name");
+        }
+    }
+    Py_XDECREF(names);
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 static int
@@ -319,7 +340,7 @@ mark_changed(mp_reach_t *reach)
             return -1;
         }
     }
-    return 0;
+    return mark_hidden(reach);
 }
 
 /* ---- the graph --------------------------------------------------------- */
@@ -447,11 +468,13 @@ begin(mp_reach_t *reach, mp_importer_t *importer)
     reach->old = PyDict_New();
     reach->sources = PyDict_New();
     reach->linked = PySet_New(NULL);
+    reach->hidden = PySet_New(NULL);
     importer->reading = PySet_New(NULL);
     importer->is_disturbed = 0;
     PySet_Clear(importer->written);
     return reach->reasons && reach->old
-                   && reach->sources && reach->linked && importer->reading
+                   && reach->sources && reach->linked && reach->hidden
+                   && importer->reading
                ? make_graph(reach) : -1;
 }
 
@@ -466,6 +489,7 @@ mp_reach_end(mp_reach_t *reach)
     Py_XDECREF(reach->changed);
     Py_XDECREF(reach->moved);
     Py_XDECREF(reach->linked);
+    Py_XDECREF(reach->hidden);
     Py_XDECREF(reach->instances);
     Py_XDECREF(reach->numbers);
     Py_XDECREF(reach->reasons);

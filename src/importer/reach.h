@@ -17,6 +17,8 @@ typedef struct {
     PyObject *moved;       /* list: what importer->moved was */
     PyObject *linked;      /* set of bytes: (device, inode) of changed files
                               that have other names, too */
+    PyObject *hidden;      /* set of str: modules whose name now leads to
+                              another file */
     uint64_t position;     /* events up to here are in them */
     int saw_emptied;       /* a file that had content was empty, or gone */
     PyObject *instances;   /* list: the nodes of graph */

@@ -25,7 +25,8 @@
 typedef struct {
     mp_reach_t reach;
     PyObject *failures;   /* list of (exception, file, modules) */
-    mp_staging_t staging; /* borrows old, reasons and sources of reach */
+    mp_staging_t staging; /* borrows old, reasons, sources and hidden of
+                             reach */
 } refresh_t;
 
 int
@@ -78,7 +79,10 @@ reload(refresh_t *refresh, mp_instance_t *old)
 {
     mp_importer_t *importer = refresh->reach.importer;
     mp_location_t location = {0};
-    int found = 0;
+    int found = PySet_Contains(refresh->staging.hidden, old->name);
+    if (found) {
+        return found < 0 ? -1 : 0;
+    }
     if (old->file != Py_None) {
         found = mp_search_file(importer, old->file, &location);
     }
@@ -359,22 +363,57 @@ restore_failed(refresh_t *refresh)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* What failed before, and was not tried again now, is still pending. */
 static int
-note_pending(refresh_t *refresh)
+keep_pending(refresh_t *refresh)
 {
     mp_importer_t *importer = refresh->reach.importer;
-    PyObject *pending = PySet_New(refresh->staging.failed);
-    if (!pending) {
+    mp_generation_t *base = refresh->reach.base, *next = refresh->staging.next;
+    PyObject *names = PySequence_List(importer->pending);
+    Py_ssize_t count = names ? PyList_GET_SIZE(names) : 0;
+    for (Py_ssize_t i = count - 1; i >= 0; i--) {
+        PyObject *name = PyList_GET_ITEM(names, i);
+        PyObject *exc = PyDict_GetItemWithError(base->failures, name);
+        int was_tried = PyDict_Contains(refresh->staging.old, name);
+        if (was_tried < 0
+            || (was_tried && PySet_Discard(importer->pending, name) < 0)
+            || (!was_tried && exc
+                && PyDict_SetItem(next->failures, name, exc) < 0)) {
+            break;
+        }
+    }
+    Py_XDECREF(names);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* was_retry: everything that was pending has been tried again. */
+static int
+note_pending(refresh_t *refresh, int was_retry)
+{
+    mp_importer_t *importer = refresh->reach.importer;
+    PyObject *name, *exc;
+    Py_ssize_t position = 0;
+    if (was_retry) {
+        PySet_Clear(importer->pending);
+    }
+    else if (keep_pending(refresh) < 0) {
         return -1;
     }
-    Py_SETREF(importer->pending, pending);
-    importer->has_pending = PySet_GET_SIZE(pending) > 0;
+    while (PyDict_Next(refresh->staging.failed, &position, &name, &exc)) {
+        if (PySet_Add(importer->pending, name) < 0) {
+            return -1;
+        }
+    }
+    importer->has_pending = PySet_GET_SIZE(importer->pending) > 0;
+    if (!importer->has_pending) {
+        PySet_Clear(importer->touched);
+    }
     importer->retry_at = apr_time_now() + MP_IMPORTER_RETRY_AFTER;
     return 0;
 }
 
 static int
-stage(refresh_t *refresh)
+stage(refresh_t *refresh, int was_retry)
 {
     mp_importer_t *importer = refresh->reach.importer;
     mp_staging_t *staging = &refresh->staging;
@@ -389,7 +428,9 @@ stage(refresh_t *refresh)
             return -1;
         }
     }
-    PySet_Clear(importer->touched);
+    if (was_retry) {
+        PySet_Clear(importer->touched);
+    }
     importer->staging = staging;
     int failed = run_components(refresh);
     importer->staging = NULL;
@@ -398,9 +439,10 @@ stage(refresh_t *refresh)
 
 /* The stage stands: what succeeded is published, what failed goes on. */
 static int
-commit(refresh_t *refresh)
+commit(refresh_t *refresh, int was_retry)
 {
-    if (restore_failed(refresh) < 0 || note_pending(refresh) < 0) {
+    if (restore_failed(refresh) < 0
+        || note_pending(refresh, was_retry) < 0) {
         return -1;
     }
     mp_generation_commit(refresh->reach.importer, refresh->staging.next);
@@ -453,14 +495,14 @@ refresh_marked(refresh_t *refresh, mp_importer_t *importer, int retry,
     if (refresh->reach.reached == 0 && !retry) {
         return 1;
     }
-    if (stage(refresh) < 0) {
+    if (stage(refresh, retry) < 0) {
         return -1;
     }
     int disturbed = mp_reach_is_disturbed(&refresh->reach);
     if (disturbed && !(disturbed > 0 && is_last_try)) {
         return disturbed < 0 ? -1 : 0;
     }
-    return commit(refresh) < 0 ? -1 : 1;
+    return commit(refresh, retry) < 0 ? -1 : 1;
 }
 
 static int
@@ -473,6 +515,7 @@ begin(refresh_t *refresh, mp_importer_t *importer)
     refresh->staging.old = refresh->reach.old;
     refresh->staging.reasons = refresh->reach.reasons;
     refresh->staging.sources = refresh->reach.sources;
+    refresh->staging.hidden = refresh->reach.hidden;
     refresh->staging.failed = PyDict_New();
     refresh->failures = PyList_New(0);
     return refresh->staging.failed && refresh->failures ? 0 : -1;

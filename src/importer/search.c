@@ -667,10 +667,34 @@ mp_search_is_namespace(mp_importer_t *importer, mp_instance_t *instance)
 
 /* ---- do imports still mean the same? ----------------------------------- */
 
+/* Is a module that was found now the one that is loaded by this name? One of
+ * the same name in another file hides it. */
+static int
+is_known(mp_importer_t *importer, const mp_location_t *location,
+         PyObject *target, PyObject *hidden)
+{
+    mp_instance_t *known = target == Py_None
+        ? NULL : mp_generation_find((mp_generation_t *)importer->current,
+                                    target);
+    if (!known || PyUnicode_Compare(location->name, target) != 0) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    PyObject *file = location->file ? location->file : Py_None;
+    int same = PyObject_RichCompareBool(known->file, file, Py_EQ);
+    if (same == 1 && location->dirs && file == Py_None) {
+        PyObject *path = PyObject_GetAttr(known->module,
+                                          importer->state->names.__path__);
+        same = path ? PyObject_RichCompareBool(path, location->dirs, Py_EQ)
+                    : -1;
+        Py_XDECREF(path);
+    }
+    return same == 0 && PySet_Add(hidden, target) < 0 ? -1 : same;
+}
+
 /* One absolute name that was looked for: 1 the same as before, 0, -1. */
 static int
 binding_holds(mp_importer_t *importer, mp_instance_t *instance,
-              PyObject *name, PyObject *target)
+              PyObject *name, PyObject *target, PyObject *hidden)
 {
     mp_location_t location = {0};
     PyObject *dirs = mp_search_list(importer, instance);
@@ -686,12 +710,7 @@ binding_holds(mp_importer_t *importer, mp_instance_t *instance,
         same = target == Py_None;
     }
     else if (found > 0) {
-        mp_generation_t *current = (mp_generation_t *)importer->current;
-        mp_instance_t *known = target == Py_None
-            ? NULL : mp_generation_find(current, target);
-        PyObject *file = location.file ? location.file : Py_None;
-        same = known && PyUnicode_Compare(location.name, target) == 0
-               && PyObject_RichCompareBool(known->file, file, Py_EQ) == 1;
+        same = is_known(importer, &location, target, hidden);
     }
     mp_location_clear(&location);
     return PyErr_Occurred() ? -1 : same;
@@ -721,39 +740,65 @@ absence_holds(mp_importer_t *importer, mp_instance_t *instance,
     return found < 0 ? -1 : !found;
 }
 
-int
-mp_search_still_same(mp_importer_t *importer, mp_instance_t *instance)
+/* All absolute names that were looked for. */
+static int
+bindings_hold(mp_importer_t *importer, mp_instance_t *instance,
+              PyObject *hidden)
 {
-    PyObject *name, *target, *iterator;
+    PyObject *name, *target;
     Py_ssize_t position = 0;
+    int all = 1;
     PyObject *bindings = PyDict_Copy(instance->bindings);
-    int same = bindings ? 1 : -1;
-    while (same == 1
+    while (bindings && all >= 0
            && PyDict_Next(bindings, &position, &name, &target)) {
         if (PyUnicode_FindChar(name, '.', 0, PyUnicode_GET_LENGTH(name), 1)
-            < 0) {
-            same = binding_holds(importer, instance, name, target);
+            >= 0) {
+            continue; /* its beginning decides */
         }
+        int holds = binding_holds(importer, instance, name, target, hidden);
+        all = holds < 0 ? -1 : all && holds;
     }
     Py_XDECREF(bindings);
-    iterator = same == 1 ? PyObject_GetIter(instance->absent) : NULL;
-    while (iterator && same == 1) {
-        name = PyIter_Next(iterator);
-        if (!name) {
-            break;
-        }
-        same = absence_holds(importer, instance, name);
-        Py_DECREF(name);
+    return bindings ? all : -1;
+}
+
+static int
+absences_hold(mp_importer_t *importer, mp_instance_t *instance)
+{
+    PyObject *name;
+    int all = 1;
+    PyObject *absent = PySequence_List(instance->absent);
+    Py_ssize_t count = absent ? PyList_GET_SIZE(absent) : 0;
+    for (Py_ssize_t i = 0; all == 1 && i < count; i++) {
+        name = PyList_GET_ITEM(absent, i);
+        all = absence_holds(importer, instance, name);
     }
-    Py_XDECREF(iterator);
-    if (same == 1 && !PyErr_Occurred() && instance->file != Py_None) {
-        /* Its own name may have changed with an __init__.py above it. */
-        mp_location_t location = {0};
-        int found = mp_search_file(importer, instance->file, &location);
-        same = found <= 0
-                   ? found
-                   : PyUnicode_Compare(location.name, instance->name) == 0;
-        mp_location_clear(&location);
+    Py_XDECREF(absent);
+    return absent ? all : -1;
+}
+
+/* Its own name may have changed with an __init__.py above it. */
+static int
+name_holds(mp_importer_t *importer, mp_instance_t *instance)
+{
+    mp_location_t location = {0};
+    int found = mp_search_file(importer, instance->file, &location);
+    int same = found <= 0
+        ? found : PyUnicode_Compare(location.name, instance->name) == 0;
+    mp_location_clear(&location);
+    return same;
+}
+
+int
+mp_search_still_same(mp_importer_t *importer, mp_instance_t *instance,
+                     PyObject *hidden)
+{
+    int same = bindings_hold(importer, instance, hidden);
+    if (same == 1) {
+        same = absences_hold(importer, instance);
+    }
+    if (same == 1 && instance->file != Py_None) {
+        same = name_holds(importer, instance);
     }
     return PyErr_Occurred() ? -1 : same;
 }

@@ -12,6 +12,8 @@ struct mp_staging_t {
     PyObject *old;         /* dict: name -> instance of the base generation,
                               of every module to be executed anew */
     PyObject *reasons;     /* dict: name -> str: why, for the log */
+    PyObject *hidden;      /* set of str: modules whose name another file has
+                              now */
     PyObject *failed;      /* dict: name -> exception */
     PyObject *culprit;     /* str: the file that failed first in the component
                               that runs, owned; or NULL */

@@ -2,6 +2,7 @@
 census names what keeps it."""
 
 import ast
+import pathlib
 import re
 import textwrap
 
@@ -384,13 +385,65 @@ def test_census_gives_advice(own_server):
     assert "atexit.unregister()" in census(site)[0][4]
 
 
-def test_advice_of_the_census_frees_the_old_version(own_server):
-    site = serve(own_server, HELD["atexit"][0] + """
-def __mp_purge__():
-    atexit.unregister(cleanup)
-""")
+# The remedies of docs/importing.md: what is added to the body, or replaced.
+PURGE = "\ndef __mp_purge__():\n    "
+REMEDIES = {
+    "Optional": PURGE + "for clear in typing._cleanups: clear()\n",
+    "Dict": ("typing.Dict[str, A]", "dict[str, A]"),
+    "copyreg": PURGE + "del copyreg.dispatch_table[A]\n",
+    "codecs": PURGE + "codecs.unregister(search)\n",
+    "logging-handler": (
+        "logging.getLogger().addHandler(Handler())",
+        "mine = Handler()\nlogging.getLogger().addHandler(mine)\n" + PURGE
+        + "logging.getLogger().removeHandler(mine)"),
+    "logging-filter":
+        PURGE + "logging.getLogger('some.where').removeFilter(keep)\n",
+    "chained-excepthook": ("before(*args)", "sys.__excepthook__(*args)"),
+    "finalize": ("weakref.finalize(a, end)", "watch = weakref.finalize(a, end)"
+                 + PURGE + "watch.detach()"),
+    "atexit": PURGE + "atexit.unregister(cleanup)\n",
+    "ctypes": PURGE + "del ctypes._pointer_type_cache[Struct]\n",
+    "ContextVar": ("var.set(A())", "contextvars.ContextVar('x', "
+                                   "default=A())"),
+    "registry": PURGE + "harness_generic.ROUTES['/'].remove(view)\n",
+    "thread": ("threading.Thread(target=loop, name=\"ticker\", "
+               "args=[threading.Event()],\n                 daemon=True)"
+               ".start()",
+               "end = threading.Event()\n"
+               "ticker = threading.Thread(target=loop, args=[end])\n"
+               "ticker.start()\n" + PURGE + "end.set()\n    ticker.join()"),
+}
+
+
+@pytest.mark.parametrize("pattern", REMEDIES)
+def test_remedy_frees_the_old_version(own_server, pattern):
+    body, remedy = HELD[pattern][0], REMEDIES[pattern]
+    if isinstance(remedy, str):
+        body += remedy
+    else:
+        assert remedy[0] in body
+        body = body.replace(*remedy)
+    if pattern == "chained-excepthook":
+        body = body.replace("before = sys.excepthook\n", "")
+    site = serve(own_server, body)
     reload(site)
     assert census(site) == []
+
+
+def test_documented_handler_shows_the_census(own_server):
+    text = (pathlib.Path(__file__).parents[1]
+            / "docs/importing.md").read_text()
+    (code,) = [code for code in re.findall(r"```python\n(.*?)```", text,
+                                           re.DOTALL)
+               if "apache.census()" in code]
+    site = serve(own_server, HELD["atexit"][0])
+    site.write({"show/show.py": code})
+    site.serve("show", directory="show")
+    reload(site)
+    lines = site.get("show/").text.splitlines()
+    assert lines[0].endswith("<- atexit callback")
+    assert "atexit.unregister()" in lines[1]
+    assert len(lines) == 4
 
 
 def test_version_that_a_request_uses_is_no_survivor(own_server):
@@ -467,3 +520,26 @@ def test_census_leaves_no_trace(own_server):
     reload(site)
     first = census(site)
     assert first and census(site) == first
+
+
+def test_census_of_another_interpreter(own_server):
+    site = serve(own_server, HELD["registry"][0], interpreter="another")
+    reload(site)
+    check(site, HELD["registry"][1])
+
+
+def test_version_that_did_not_load_is_said_to_be_remembered(own_server):
+    site = serve(own_server, CLASS)
+    (response,) = site.get_from_each_child().values()
+    assert response.text == "1"
+    site.replace("old.py", "version = 1", "version = 1 / 0")
+    assert site.get().text == "1"
+    site.log.expect("ZeroDivisionError")
+    texts = [text for _, _, _, text, _ in census(site)]
+    assert len(texts) == 2
+    assert all(re.search(r"<- exception ZeroDivisionError "
+                         r"<- generation \d+, where it does not load$", text)
+               for text in texts), texts
+    site.replace("old.py", "1 / 0", "3")
+    assert site.get().text == "3"
+    assert census(site) == []

@@ -30,6 +30,12 @@ _IMMORTAL = 1 << 28      # reference counts above this say nothing
 _OURS = 3                # references that the search has to each object
 
 _INSTANCE, _GENERATION, _PORTAL = _apache._types()
+_one_at_a_time = _thread.allocate_lock()
+
+# The namespace of a module, also of one that does something when it is asked
+# for an attribute.
+_space_of: Callable[[types.ModuleType], dict[str, Any]] = (
+    vars(types.ModuleType)["__dict__"].__get__)
 
 
 class Survivor(NamedTuple):
@@ -60,20 +66,21 @@ class _End(NamedTuple):
 def take(seconds: float = 5.0) -> list[Survivor]:
     """apache.census()."""
     deadline = time.monotonic() + seconds
-    gc.collect()
-    gc.collect()  # what the finalizers of the first let go of
-    heap = gc.get_objects()
-    dead = _dead_instances(heap)
-    if not dead:
-        return []
-    search = _Search(heap, dead, deadline)
-    search.run()
-    return [search.survivor(instance) for instance in dead]
+    with _one_at_a_time:  # two would meet each other's lists
+        gc.collect()
+        gc.collect()  # what the finalizers of the first let go of
+        heap = gc.get_objects()
+        dead = _dead_instances(heap)
+        if not dead:
+            return []
+        search = _Search(heap, dead, deadline)
+        search.run()
+        return [search.survivor(instance) for instance in dead]
 
 
 def _dead_instances(heap: list[Any]) -> list[Any]:
     used = {id(instance) for table in _apache._tables_in_use()
-            for instance in table.values()}
+            for instance in list(table.values())}
     # Without a number: its making has only begun.
     instances: list[Any] = [thing for thing in heap
                             if type(thing) is _INSTANCE]
@@ -95,6 +102,7 @@ class _Ends:
         self.dead = dead                     # id of a namespace -> version
         self.spaces: dict[int, str] = {}     # id of a namespace -> its name
         self.numbers: dict[int, int] = {}    # the same -> its version, if hot
+        self.tables: set[int] = set()        # of the generations in use
         self.modules: dict[int, str] = {}    # id of a module -> its name
         self.used: dict[int, str] = {}       # id of an instance -> its label
         self.things: dict[int, _End] = {}
@@ -108,10 +116,11 @@ class _Ends:
         for name, module in list(sys.modules.items()):
             if (isinstance(module, types.ModuleType)
                     and type(module) is not _PORTAL
-                    and id(module.__dict__) not in self.dead):
+                    and id(_space_of(module)) not in self.dead):
                 self.modules[id(module)] = name
-                self.spaces[id(module.__dict__)] = name
+                self.spaces[id(_space_of(module))] = name
         for table in _apache._tables_in_use():
+            self.tables.add(id(table))
             for label, instance in list(table.items()):
                 self.used[id(instance)] = label
                 space = _namespace(instance)
@@ -172,7 +181,10 @@ class _Ends:
                 return False
 
         if "atexit" in sys.modules:
-            sys.modules["atexit"].unregister(Nobody())
+            try:
+                sys.modules["atexit"].unregister(Nobody())
+            except Exception:
+                pass  # of a callback that will not be compared
 
     def _add_codecs(self) -> None:
         """The lists that the codecs are registered in: nobody but C code
@@ -216,14 +228,20 @@ class _Ends:
                         "__mp_purge__()")
         if key in self.used:
             return _End(f"{self.used[key]}, which is in use")
+        if type(holder) is _GENERATION:
+            if any(id(thing) in self.tables
+                   for thing in gc.get_referents(holder)):
+                return _End(f"generation {holder.number}, where it does not "
+                            "load", "mend the file")
+            return None
         if holder is sys.modules:
-            names = [name for name, module in holder.items()
+            names = [name for name, module in list(holder.items())
                      if module is held]
             return _End(f"sys.modules[{names[0]!r}]" if names
                         else "sys.modules",
                         "delete the name in __mp_purge__()")
         if (type(holder).__name__ == "_lru_cache_wrapper"
-                and holder.__module__ == "typing"):
+                and getattr(holder, "__module__", "") == "typing"):
             return _End("cache of typing",
                         "empty typing's caches in __mp_purge__(): "
                         "for clear in typing._cleanups: clear()")
@@ -242,8 +260,8 @@ _NAME_ADVICE = {
         "delete the class from ctypes._pointer_type_cache in __mp_purge__()",
     "weakref.finalize":
         "call detach() of the finalizer in __mp_purge__()",
-    "sys.excepthook": "set sys.excepthook = sys.__excepthook__ in "
-                      "__mp_purge__()",
+    "sys.excepthook":
+        "set it anew in each version, and call sys.__excepthook__ in it",
 }
 
 
@@ -390,7 +408,8 @@ class _Search:
     def _text_of(self, thing: Any) -> str:
         if type(thing) is _INSTANCE:
             return _version(thing)
-        space = thing.__dict__ if type(thing) is types.ModuleType else thing
+        space = (_space_of(thing) if type(thing) is types.ModuleType
+                 else thing)
         return self.labels.get(id(space)) or _describe(thing)
 
 
@@ -409,9 +428,10 @@ def _version(instance: Any) -> str:
 def _namespace(instance: Any) -> dict[str, Any] | None:
     """The globals of an instance's module."""
     for thing in gc.get_referents(instance):
-        if (isinstance(thing, types.ModuleType)
-                and thing.__dict__.get("__mp_info__") is instance):
-            return thing.__dict__
+        if type(thing) is types.ModuleType:
+            space: dict[str, Any] = _space_of(thing)
+            if space.get("__mp_info__") is instance:
+                return space
     return None
 
 
@@ -422,7 +442,7 @@ def _generations(instance: Any) -> list[Any]:
 
 def _members(generation: Any) -> list[Any]:
     return [instance for thing in gc.get_referents(generation)
-            if type(thing) is dict for instance in thing.values()
+            if type(thing) is dict for instance in list(thing.values())
             if type(instance) is _INSTANCE]
 
 
@@ -453,10 +473,12 @@ def _describe_generator(thing: Any) -> str:
 _WORDS: dict[type, Callable[[Any], str]] = {
     types.FunctionType:
         lambda thing: f"function {thing.__qualname__} {_at(thing.__code__)}",
-    types.MethodType: lambda thing: f"method {thing.__qualname__}",
+    types.MethodType:
+        lambda thing: f"method {getattr(thing, '__qualname__', '?')}",
     types.BuiltinMethodType:
         lambda thing: f"built-in method {thing.__qualname__}",
-    types.ModuleType: lambda thing: f"module {thing.__name__}",
+    types.ModuleType:
+        lambda thing: f"module {_space_of(thing).get('__name__')}",
     types.FrameType: _describe_frame,
     types.GeneratorType: _describe_generator,
     types.CoroutineType: _describe_generator,
@@ -493,6 +515,6 @@ def _end_without_face(thing: Any) -> _End:
     if type(thing).__name__ == "Context":
         names = ", ".join(sorted(var.name for var in thing))
         return _End(f"context of a thread, with the ContextVar {names}",
-                    "reset() the variable, or set it in a context of its own "
-                    "(contextvars.copy_context().run)")
+                    "give the variable a default instead of setting it in "
+                    "the body of a module")
     return _End("C code, or a function that runs (a local variable)")

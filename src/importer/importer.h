@@ -78,6 +78,8 @@ struct mp_importer_t {
                                threads now waiting may have waited for */
     PyObject *pending;      /* set of str: modules whose newest files do not
                                load; tried again with the next change */
+    PyObject *wide;         /* set of str: modules that load only with all of
+                               their root, as a failure has taught */
     PyObject *touched;      /* set of str: the paths that attempt touched */
     PyObject *told;         /* str: what the log was told of it, or NULL */
 

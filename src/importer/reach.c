@@ -329,6 +329,35 @@ mark_hidden(mp_reach_t *reach)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* A module that loads only together with all of its root. */
+static int
+mark_wide(mp_reach_t *reach)
+{
+    PyObject *wide = reach->importer->wide;
+    if (PySet_GET_SIZE(wide) == 0) {
+        return 0;
+    }
+    size_t count = (size_t)PyList_GET_SIZE(reach->instances);
+    for (size_t i = 0; i < count; i++) {
+        mp_instance_t *changed = mp_reach_instance(reach, i);
+        if (PySet_Contains(wide, changed->name) != 1
+            || PyDict_Contains(reach->sources, changed->file) != 1) {
+            continue;
+        }
+        for (size_t j = 0; j < count; j++) {
+            mp_instance_t *other = mp_reach_instance(reach, j);
+            if (other->root == changed->root && i != j) {
+                mp_depgraph_mark(reach->graph, j);
+                if (PyDict_Contains(reach->reasons, other->name) == 0) {
+                    set_reason(reach, other->name,
+                               "loads with all of its root");
+                }
+            }
+        }
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static int
 mark_changed(mp_reach_t *reach)
 {
@@ -340,7 +369,7 @@ mark_changed(mp_reach_t *reach)
             return -1;
         }
     }
-    return mark_hidden(reach);
+    return mark_hidden(reach) < 0 ? -1 : mark_wide(reach);
 }
 
 /* ---- the graph --------------------------------------------------------- */

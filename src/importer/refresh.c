@@ -8,26 +8,16 @@
 #include "importer/refresh.h"
 
 #include "importer/changes.h"
-#include "importer/code.h"
+#include "importer/component.h"
 #include "importer/lock.h"
-#include "importer/reach.h"
 #include "importer/retire.h"
 #include "importer/root.h"
-#include "importer/stage.h"
 #include "runtime/error.h"
 #include "runtime/thread.h"
 #include "server/log.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* One refresh; on the stack of the thread that runs it. */
-typedef struct {
-    mp_reach_t reach;
-    PyObject *failures;   /* list of (exception, file, modules) */
-    mp_staging_t staging; /* borrows old, reasons, sources and hidden of
-                             reach */
-} refresh_t;
 
 int
 mp_refresh_is_due(mp_importer_t *importer)
@@ -40,167 +30,11 @@ mp_refresh_is_due(mp_importer_t *importer)
            || (importer->has_pending && apr_time_now() >= importer->retry_at);
 }
 
-/* ---- executing a component --------------------------------------------- */
-
-static int
-by_serial(const void *a, const void *b)
-{
-    const mp_instance_t *x = *(mp_instance_t *const *)a;
-    const mp_instance_t *y = *(mp_instance_t *const *)b;
-    return (x->serial > y->serial) - (x->serial < y->serial);
-}
-
-/* The reached instances of one component, in the order they began; malloc'd,
- * borrowed. */
-static mp_instance_t **
-members_of(refresh_t *refresh, size_t component, size_t *count)
-{
-    size_t total = (size_t)PyList_GET_SIZE(refresh->reach.instances);
-    mp_instance_t **members = malloc((total + 1) * sizeof(*members));
-    *count = 0;
-    if (!members) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    for (size_t i = 0; i < total; i++) {
-        if (mp_depgraph_is_reached(refresh->reach.graph, i)
-            && mp_depgraph_component(refresh->reach.graph, i) == component) {
-            members[(*count)++] = mp_reach_instance(&refresh->reach, i);
-        }
-    }
-    qsort(members, *count, sizeof(*members), by_serial);
-    return members;
-}
-
-/* Execute the file of an old instance again, under the name it has now. 1
- * done, 0 it is no more (gone, or named otherwise), -1 its exception. */
-static int
-reload(refresh_t *refresh, mp_instance_t *old)
-{
-    mp_importer_t *importer = refresh->reach.importer;
-    mp_location_t location = {0};
-    int found = PySet_Contains(refresh->staging.hidden, old->name);
-    if (found) {
-        return found < 0 ? -1 : 0;
-    }
-    if (old->file != Py_None) {
-        found = mp_search_file(importer, old->file, &location);
-    }
-    if (found > 0 && PyUnicode_Compare(location.name, old->name) != 0) {
-        found = 0;
-    }
-    if (found > 0) {
-        mp_instance_t *instance = mp_stage_load(
-            importer, refresh->staging.next, &location, old->search, 0);
-        found = instance ? 1 : -1;
-    }
-    mp_location_clear(&location);
-    return found;
-}
-
-static int
-is_staged(refresh_t *refresh, mp_instance_t *old)
-{
-    return mp_generation_find(refresh->staging.next, old->name) != NULL;
-}
-
-/* Is `old`, which nothing in the new generation imported at load time, still
- * wanted by somebody's function? 1: by code that did not change, so it must
- * load; 2: perhaps; 0: by nobody. */
-static int
-is_wanted_late(refresh_t *refresh, mp_instance_t *old)
-{
-    int wanted = 0;
-    PyObject *name, *value;
-    Py_ssize_t position = 0;
-    while (PyDict_Next(refresh->staging.old, &position, &name, &value)) {
-        mp_instance_t *holder = (mp_instance_t *)value;
-        mp_instance_t *now = mp_generation_find(refresh->staging.next, name);
-        if (!now || PyDict_Contains(holder->edges, old->name) != 1) {
-            continue;
-        }
-        if (!memcmp(now->source.hash, holder->source.hash,
-                    sizeof(now->source.hash))) {
-            return 1;
-        }
-        wanted = 2;
-    }
-    return wanted;
-}
-
-/* A syntax error is found before anything is executed. */
-static int
-compile_members(refresh_t *refresh, mp_instance_t **members, size_t count)
-{
-    mp_importer_t *importer = refresh->reach.importer;
-    for (size_t i = 0; i < count; i++) {
-        PyObject *file = members[i]->file;
-        if (mp_code_check(importer, file) < 0) {
-            PyObject *exc = PyErr_GetRaisedException();
-            refresh->staging.culprit = Py_NewRef(file);
-            PySet_Add(importer->touched, file);
-            PyErr_SetRaisedException(exc);
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* Entries first: their imports bring in the rest, in the order of plain
- * Python. Then what functions imported. */
-static int
-run_members(refresh_t *refresh, mp_instance_t **members, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (members[i]->is_entry && reload(refresh, members[i]) < 0) {
-            return -1;
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (is_staged(refresh, members[i])) {
-            continue;
-        }
-        int wanted = is_wanted_late(refresh, members[i]);
-        if (wanted && reload(refresh, members[i]) < 0) {
-            if (wanted == 1) {
-                return -1;
-            }
-            PyErr_Clear(); /* whoever still imports it will see why */
-        }
-    }
-    return PyErr_Occurred() ? -1 : 0;
-}
-
-/* ---- failure ----------------------------------------------------------- */
-
-static int
-fail_members(refresh_t *refresh, mp_instance_t **members, size_t count,
-             PyObject *exc)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (PyDict_SetItem(refresh->staging.failed, members[i]->name, exc)
-            < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* Remember why a component did not load, for the log once the stage stands. */
-static int
-note_failure(refresh_t *refresh, PyObject *exc, size_t count)
-{
-    PyObject *culprit = refresh->staging.culprit;
-    PyObject *row = Py_BuildValue("(OOn)", exc, culprit ? culprit : Py_None,
-                                  (Py_ssize_t)count);
-    int failed = row ? PyList_Append(refresh->failures, row) : -1;
-    Py_XDECREF(row);
-    return failed;
-}
+/* ---- telling ----------------------------------------------------------- */
 
 /* Is this what the log was told last time, and did nothing change? */
 static int
-is_told(refresh_t *refresh, PyObject *row)
+is_told(mp_refresh_t *refresh, PyObject *row)
 {
     mp_importer_t *importer = refresh->reach.importer;
     PyObject *story = PyObject_Repr(row);
@@ -217,7 +51,7 @@ is_told(refresh_t *refresh, PyObject *row)
 /* A failure that is tried again without a change, once a second, is told
  * once. */
 static void
-report_failures(refresh_t *refresh)
+report_failures(mp_refresh_t *refresh)
 {
     mp_importer_t *importer = refresh->reach.importer;
     server_rec *server = importer->state->interp->server;
@@ -241,110 +75,11 @@ report_failures(refresh_t *refresh)
     }
 }
 
-/* What was executed whole and is not going to be used. */
-static void
-retire_unwanted(refresh_t *refresh, PyObject *table, PyObject *wanted)
-{
-    PyObject *name, *instance;
-    Py_ssize_t position = 0;
-    while (PyDict_Next(table, &position, &name, &instance)) {
-        if (PyDict_GetItemWithError(wanted, name) != instance) {
-            mp_retire_instance(refresh->reach.importer,
-                               (mp_instance_t *)instance);
-        }
-    }
-}
-
-/* The component did not load: the new generation forgets what it began. */
-static int
-roll_back(refresh_t *refresh, mp_instance_t **members, size_t count,
-          PyObject *snapshot)
-{
-    PyObject *exc = PyErr_GetRaisedException();
-    PyObject *table = refresh->staging.next->table;
-    int failed = 0;
-    for (size_t i = 0; i < count && !failed; i++) {
-        /* Another component needs the new one, which does not stand: then
-         * none stands. */
-        if (PyDict_Contains(snapshot, members[i]->name) == 1) {
-            retire_unwanted(refresh, snapshot, refresh->reach.base->table);
-            failed = PyDict_Update(refresh->staging.failed,
-                                   refresh->staging.old);
-            PyDict_Clear(snapshot);
-            failed = failed ? -1 : PyDict_Update(snapshot,
-                                                 refresh->reach.base->table);
-            break;
-        }
-    }
-    retire_unwanted(refresh, table, snapshot);
-    PyDict_Clear(table);
-    failed = failed || PyDict_Update(table, snapshot) < 0
-             || fail_members(refresh, members, count, exc) < 0
-             || note_failure(refresh, exc, count) < 0;
-    Py_XDECREF(exc);
-    return failed ? -1 : 0;
-}
-
-static int
-run_component(refresh_t *refresh, size_t component)
-{
-    size_t count;
-    mp_instance_t **members = members_of(refresh, component, &count);
-    Py_CLEAR(refresh->staging.culprit);
-    PyObject *snapshot = members
-        ? PyDict_Copy(refresh->staging.next->table) : NULL;
-    int failed = -1;
-    if (snapshot && compile_members(refresh, members, count) == 0) {
-        failed = run_members(refresh, members, count);
-    }
-    if (failed && snapshot) {
-        failed = roll_back(refresh, members, count, snapshot);
-    }
-    Py_XDECREF(snapshot);
-    free(members);
-    return failed;
-}
-
 /* ---- the whole --------------------------------------------------------- */
-
-/* Components in the order in which their first members began. */
-static int
-run_components(refresh_t *refresh)
-{
-    size_t total = (size_t)PyList_GET_SIZE(refresh->reach.instances);
-    mp_instance_t **all = malloc((total + 1) * sizeof(*all));
-    char *done = calloc(total + 1, 1);
-    size_t count = 0;
-    int failed = all && done ? 0 : -1;
-    if (failed) {
-        PyErr_NoMemory();
-    }
-    for (size_t i = 0; !failed && i < total; i++) {
-        if (mp_depgraph_is_reached(refresh->reach.graph, i)) {
-            all[count++] = mp_reach_instance(&refresh->reach, i);
-        }
-    }
-    if (!failed) {
-        qsort(all, count, sizeof(*all), by_serial);
-    }
-    for (size_t i = 0; !failed && i < count; i++) {
-        PyObject *number = PyDict_GetItemWithError(refresh->reach.numbers,
-                                                   all[i]->name);
-        size_t component = mp_depgraph_component(refresh->reach.graph,
-                                                 PyLong_AsSize_t(number));
-        if (!done[component]) {
-            done[component] = 1;
-            failed = run_component(refresh, component);
-        }
-    }
-    free(done);
-    free(all);
-    return failed;
-}
 
 /* Old instances that could not be replaced go on in the new generation. */
 static int
-restore_failed(refresh_t *refresh)
+restore_failed(mp_refresh_t *refresh)
 {
     PyObject *name, *exc;
     Py_ssize_t position = 0;
@@ -365,7 +100,7 @@ restore_failed(refresh_t *refresh)
 
 /* What failed before, and was not tried again now, is still pending. */
 static int
-keep_pending(refresh_t *refresh)
+keep_pending(mp_refresh_t *refresh)
 {
     mp_importer_t *importer = refresh->reach.importer;
     mp_generation_t *base = refresh->reach.base, *next = refresh->staging.next;
@@ -388,7 +123,7 @@ keep_pending(refresh_t *refresh)
 
 /* was_retry: everything that was pending has been tried again. */
 static int
-note_pending(refresh_t *refresh, int was_retry)
+note_pending(mp_refresh_t *refresh, int was_retry)
 {
     mp_importer_t *importer = refresh->reach.importer;
     PyObject *name, *exc;
@@ -413,7 +148,7 @@ note_pending(refresh_t *refresh, int was_retry)
 }
 
 static int
-stage(refresh_t *refresh, int was_retry)
+stage(mp_refresh_t *refresh, int was_retry)
 {
     mp_importer_t *importer = refresh->reach.importer;
     mp_staging_t *staging = &refresh->staging;
@@ -432,14 +167,14 @@ stage(refresh_t *refresh, int was_retry)
         PySet_Clear(importer->touched);
     }
     importer->staging = staging;
-    int failed = run_components(refresh);
+    int failed = mp_component_run_all(refresh);
     importer->staging = NULL;
     return failed;
 }
 
 /* The stage stands: what succeeded is published, what failed goes on. */
 static int
-commit(refresh_t *refresh, int was_retry)
+commit(mp_refresh_t *refresh, int was_retry)
 {
     if (restore_failed(refresh) < 0
         || note_pending(refresh, was_retry) < 0) {
@@ -479,7 +214,7 @@ has_news(mp_importer_t *importer)
 /* Spread what was marked, and stage it. 1: done; 0: files changed while they
  * were executed, so nothing was decided; -1 */
 static int
-refresh_marked(refresh_t *refresh, mp_importer_t *importer, int retry,
+refresh_marked(mp_refresh_t *refresh, mp_importer_t *importer, int retry,
                int is_last_try)
 {
     if (mp_root_sync_builtins(importer, 0) < 0) {
@@ -506,12 +241,13 @@ refresh_marked(refresh_t *refresh, mp_importer_t *importer, int retry,
 }
 
 static int
-begin(refresh_t *refresh, mp_importer_t *importer)
+begin(mp_refresh_t *refresh, mp_importer_t *importer)
 {
     memset(refresh, 0, sizeof(*refresh));
     if (mp_reach_find(&refresh->reach, importer) < 0) {
         return -1;
     }
+    refresh->may_widen = PyDict_GET_SIZE(refresh->reach.reasons) > 0;
     refresh->staging.old = refresh->reach.old;
     refresh->staging.reasons = refresh->reach.reasons;
     refresh->staging.sources = refresh->reach.sources;
@@ -522,11 +258,11 @@ begin(refresh_t *refresh, mp_importer_t *importer)
 }
 
 static void
-end(refresh_t *refresh)
+end(mp_refresh_t *refresh)
 {
     mp_generation_t *next = refresh->staging.next;
     if (next && (PyObject *)next != refresh->reach.importer->current) {
-        retire_unwanted(refresh, next->table, refresh->reach.base->table);
+        mp_component_retire(refresh, next->table, refresh->reach.base->table);
     }
     Py_XDECREF(refresh->staging.next);
     Py_XDECREF(refresh->staging.failed);
@@ -549,7 +285,7 @@ refresh_locked(mp_importer_t *importer)
     apr_time_t end_time = apr_time_now() + apr_time_from_msec(500);
     int done = 0;
     while (!done && (has_news(importer) || retry)) {
-        refresh_t refresh;
+        mp_refresh_t refresh;
         done = begin(&refresh, importer);
         position = refresh.reach.position;
         if (!done) {

@@ -4,8 +4,8 @@
  * patches a function of another hot module has an effect on it. Re-executing
  * either alone would do that twice or lose it, so the two get edges to each
  * other and are refreshed together. It is found out by comparing, before and
- * after the body, what the modules it uses own: a bounded walk over their
- * objects by the collector's own traversal, which runs no Python code.
+ * after the body, the fingerprints (fingerprint.h) of the modules within its
+ * reach; bodies that use no import themselves (uses.h) are not watched.
  *
  * The holder of the stage lock only. [attached] */
 #ifndef MP_IMPORTER_EFFECTS_H
@@ -14,6 +14,10 @@
 #include "importer/generation.h"
 #include "importer/importer.h"
 #include "importer/instance.h"
+#include "importer/uses.h"
+
+/* Of all bodies that run: what the modules they watch were like. */
+typedef struct mp_watched_t mp_watched_t;
 
 /* What is watched while one body runs; on the stack of the one who runs it.
  * Bodies nest: importer->effects is the innermost. */
@@ -22,8 +26,12 @@ struct mp_effects_t {
     mp_effects_t *outer;
     mp_instance_t *instance;     /* whose body runs, borrowed */
     mp_generation_t *generation; /* where its imports are found, borrowed */
-    PyObject *uses;   /* which imports the body itself makes use of, or NULL */
-    PyObject *before; /* dict: name -> bytes, what that module was like */
+    mp_uses_t uses;    /* what the body does with its imports */
+    PyObject *watches; /* dict: name of a module -> int, its row in watched;
+                          NULL: none yet */
+    PyObject *changed; /* dict: name of a module that it changed -> str, the
+                          global, or None; NULL: none yet */
+    mp_watched_t *watched; /* shared with outer; the outermost owns it */
 };
 
 /* The body of instance, made of code, is about to run. 0 or -1. */
@@ -31,15 +39,18 @@ int mp_effects_begin(mp_importer_t *importer, mp_effects_t *effects,
                      mp_generation_t *generation, mp_instance_t *instance,
                      PyObject *code);
 
-/* The body that runs has imported `imported`, by this name (as the import
- * statement has it; level: its dots). Whatever is loaded from there on is
+/* While the body ran, code of the module `importing` (NULL: of none) has got
+ * hold of `imported`: by an import statement with this name and fromlist (may
+ * be NULL), or by a call (both NULL). What is within reach from there is
  * compared at the end. Nothing when no body runs. 0 or -1. */
-int mp_effects_note_import(mp_importer_t *importer, mp_instance_t *imported,
-                           PyObject *name, long level);
+int mp_effects_note_import(mp_importer_t *importer, mp_instance_t *importing,
+                           mp_instance_t *imported, PyObject *name,
+                           PyObject *fromlist);
 
 /* The body has ended: what it changed elsewhere becomes edges, in both
- * directions, unless it failed. Due after begin, also when that failed. 0 or
- * -1; an exception in flight survives. */
+ * directions. Due after begin, also when that failed. 0 or -1; an exception in
+ * flight survives: then the body has failed, and who was changed is executed
+ * anew before long. */
 int mp_effects_end(mp_importer_t *importer, mp_effects_t *effects);
 
 #endif

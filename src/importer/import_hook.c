@@ -427,13 +427,15 @@ wants_parts(PyObject *fromlist)
 
 int
 mp_import_note_use(const mp_import_request_t *request,
-                   mp_instance_t *instance, PyObject *name, long level)
+                   mp_instance_t *instance, PyObject *name,
+                   PyObject *fromlist)
 {
     mp_importer_t *importer = request->importer;
     if (!importer->effects || !mp_lock_is_mine(importer)) {
         return 0;
     }
-    return mp_effects_note_import(importer, instance, name, level);
+    return mp_effects_note_import(importer, request->importing, instance,
+                                  name, fromlist);
 }
 
 /* What the import statement gets. */
@@ -442,8 +444,7 @@ finish(const mp_import_request_t *request, mp_instance_t *leaf,
        mp_instance_t *top, PyObject *fromlist)
 {
     if (!wants_parts(fromlist)) {
-        return mp_import_note_use(request, leaf, request->name,
-                                  request->level) < 0
+        return mp_import_note_use(request, leaf, request->name, NULL) < 0
                    ? NULL : Py_NewRef(top->module);
     }
     Py_INCREF(leaf);
@@ -456,7 +457,7 @@ finish(const mp_import_request_t *request, mp_instance_t *leaf,
         }
     }
     failed = failed || mp_import_note_use(request, leaf, request->name,
-                                          request->level) < 0;
+                                          fromlist) < 0;
     PyObject *module = failed ? NULL : Py_NewRef(leaf->module);
     Py_DECREF(leaf);
     return module;
@@ -677,7 +678,7 @@ mp_import_ask(mp_importer_t *importer, PyObject *name, PyObject *globals)
     }
     if (instance && request.importing != instance
         && (record_edge(&request, instance) < 0
-            || mp_import_note_use(&request, instance, NULL, 0) < 0)) {
+            || mp_import_note_use(&request, instance, NULL, NULL) < 0)) {
         instance = NULL;
     }
     Py_XDECREF(importing);

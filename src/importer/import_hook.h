@@ -50,10 +50,11 @@ mp_instance_t *mp_import_ask(mp_importer_t *importer, PyObject *name,
 int mp_import_load(mp_importer_t *importer, PyObject *name);
 
 /* The code of a body that runs in this thread gets at instance, by an import
- * statement with this name and level, or by a call (NULL, 0): what the body
- * changes there is to be noticed (effects.h). 0 or -1. [attached] */
+ * statement with this name and fromlist, or by a call (both NULL): what the
+ * body changes there is to be noticed (effects.h). 0 or -1. [attached] */
 int mp_import_note_use(const mp_import_request_t *request,
-                       mp_instance_t *instance, PyObject *name, long level);
+                       mp_instance_t *instance, PyObject *name,
+                       PyObject *fromlist);
 
 /* Names that are never looked for under a root: what is built in to the
  * interpreter, and our own package. 1, 0, -1. */

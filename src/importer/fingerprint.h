@@ -1,0 +1,37 @@
+/* fingerprint.h - what one module owns, to be compared later.
+ *
+ * A bounded walk from the module's globals over the objects it owns, by the
+ * collector's own traversal: no attribute is looked up, no Python code runs,
+ * no lazy object wakes up. Left out is what others own (imported names,
+ * modules, classes of other modules) and what changes by mere use (loggers,
+ * locks, weak and memoizing caches).
+ *
+ * [attached] */
+#ifndef MP_IMPORTER_FINGERPRINT_H
+#define MP_IMPORTER_FINGERPRINT_H
+
+#include "importer/importer.h"
+#include "importer/instance.h"
+
+typedef struct mp_fingerprint_t mp_fingerprint_t;
+
+typedef enum {
+    MP_FINGERPRINT_SAME,
+    MP_FINGERPRINT_USED,    /* different, but so that reading explains it */
+    MP_FINGERPRINT_NUMBERS, /* nothing but numbers became other numbers */
+    MP_FINGERPRINT_CHANGED
+} mp_fingerprint_result_t;
+
+/* Of the module as it is now. It keeps the objects that it found alive. NULL
+ * with MemoryError. */
+mp_fingerprint_t *mp_fingerprint_take(mp_importer_t *importer,
+                                      mp_instance_t *instance);
+/* May run finalizers. */
+void mp_fingerprint_free(mp_fingerprint_t *print);
+
+/* Is the module still like that? *where, if it is not: which global leads to
+ * the difference, new str or None. */
+mp_fingerprint_result_t mp_fingerprint_compare(mp_fingerprint_t *print,
+                                               PyObject **where);
+
+#endif

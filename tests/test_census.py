@@ -543,3 +543,17 @@ def test_version_that_did_not_load_is_said_to_be_remembered(own_server):
     site.replace("old.py", "1 / 0", "3")
     assert site.get().text == "3"
     assert census(site) == []
+
+
+def test_censuses_at_the_same_time_do_not_see_each_other(own_server):
+    site = serve(own_server, """
+        import sys
+
+        def hook(event, args):
+            pass
+        sys.addaudithook(hook)
+        """, mpm="worker")
+    reload(site)
+    (alone,) = {site.get("census/").text}
+    asked = [site.later("census/") for _ in range(8)]
+    assert {one.result(30).text for one in asked} == {alone}

@@ -11,6 +11,7 @@
 /* One refresh; on the stack of the thread that runs it. */
 typedef struct {
     mp_reach_t reach;
+    apr_time_t began_at;
     int may_widen;        /* something changed since it was tried last */
     PyObject *failures;   /* list of (exception, file, modules) */
     mp_staging_t staging; /* borrows old, reasons, sources and hidden of

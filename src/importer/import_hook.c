@@ -535,6 +535,7 @@ import_absolute(mp_import_request_t *request, import_hook_t *hook,
             top = first ? recall(request, first, &cold) : leaf;
             Py_XDECREF(first);
             if (top) {
+                leaf->indirect++;
                 return finish(request, leaf, top, fromlist);
             }
         }

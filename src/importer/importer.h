@@ -55,6 +55,7 @@ struct mp_importer_t {
     /* The holder of the stage lock only. */
     mp_watch_view_t *view;  /* NULL: nothing can be watched */
     mp_staging_t *staging;  /* the refresh in progress, or NULL */
+    int log_level;          /* of lines about imports: 0: info; -1: none */
     PyObject *bodies;       /* list of the instances whose bodies run */
     struct mp_effects_t *effects; /* of the innermost of them (effects.h) */
     PyObject *history;      /* list of tuples, the last refreshes: (time,

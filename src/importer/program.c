@@ -6,9 +6,12 @@
 #include "importer/generation.h"
 #include "importer/handover.h"
 #include "importer/importer.h"
+#include "importer/lock.h"
+#include "importer/refresh.h"
 #include "importer/scope.h"
 #include "importer/source.h"
 #include "runtime/thread.h"
+#include "server/config.h"
 
 #include <stdlib.h>
 
@@ -53,39 +56,95 @@ fill_caller_scope(mp_scope_t *scope, PyObject *path)
     return mp_scope_expand_home(scope->path, scope->handler_root);
 }
 
+/* Is there a reason to look for changes first? Not within a request: that sees
+ * one generation, whatever anybody says. */
+static int
+is_look_wanted(mp_importer_t *importer, PyObject *autoreload)
+{
+    if (mp_thread_pin() || mp_lock_is_mine(importer)) {
+        return 0;
+    }
+    if (autoreload && autoreload != Py_None) {
+        return PyObject_IsTrue(autoreload);
+    }
+    const server_rec *server = importer->state->interp->server;
+    return mp_config_autoreload(mp_config_of_server_defaults(server))
+           == MP_RELOAD_ON;
+}
+
+/* The module that a call names, seen from its scope; from the newest
+ * generation, if it asked for that. New reference. */
+static PyObject *
+import_for_caller(mp_importer_t *importer, PyObject *name, int wants_newest,
+                  PyObject *path)
+{
+    mp_scope_t scope = {0};
+    PyObject *result = NULL;
+    char *text = mp_source_path(name);
+    if (text && fill_caller_scope(&scope, path) == 0) {
+        if (wants_newest) {
+            scope.generation = (mp_generation_t *)importer->current;
+        }
+        Py_INCREF(scope.generation);
+        result = mp_scope_import(&scope, text,
+                                 (request_rec *)mp_thread_place().r);
+        Py_DECREF(scope.generation);
+    }
+    mp_scope_clear(&scope);
+    free(text);
+    return result;
+}
+
+/* The same; meanwhile imports are logged for everybody to see, or not. */
+static PyObject *
+import_with_log(mp_importer_t *importer, PyObject *name, int wants_newest,
+                PyObject *log, PyObject *path)
+{
+    int wanted = PyObject_IsTrue(log);
+    if (wanted < 0 || mp_lock_take(importer) < 0) {
+        return NULL;
+    }
+    int before = importer->log_level;
+    importer->log_level = wanted ? APLOG_NOTICE : -1;
+    PyObject *module = import_for_caller(importer, name, wants_newest, path);
+    importer->log_level = before;
+    mp_lock_leave(importer);
+    return module;
+}
+
 PyDoc_STRVAR(import_module_doc,
 "import_module(module_name, autoreload=None, log=None, path=None)\n--\n\n"
 "Import a module by name ('a', 'a.b', 'dir/a') or by the path of its file\n"
 "('/x/a.py'; './a.py' relative to the caller; '~/a.py' relative to the\n"
 "handler root) and return it. path: directories (list of str) searched\n"
-"first. autoreload and log are those of mod_python 3: within a request every\n"
-"import sees the request's one generation, whatever they say. Raises\n"
-"ImportError, or what the module's body raises.");
+"first. autoreload: True: look for changes before, and take the newest;\n"
+"False: do not look; None: look if PythonAutoReload of the main server is On.\n"
+"Within a request, where every import sees the same versions, nobody looks.\n"
+"log: tell of the imports that this call makes at level notice (True) or not\n"
+"at all (False); None: at level info. Raises ImportError, or what the\n"
+"module's body raises.");
 
 static PyObject *
 function_import_module(PyObject *module, PyObject *args, PyObject *keywords)
 {
     static char *names[] = {"module_name", "autoreload", "log", "path", NULL};
     PyObject *name, *autoreload = NULL, *log = NULL, *path = NULL;
-    PyObject *result = NULL;
-    mp_scope_t scope = {0};
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "U|OOO:import_module",
                                      names, &name, &autoreload, &log, &path)) {
         return NULL;
     }
-    char *text = mp_source_path(name);
-    if (!text) {
+    mp_importer_t *importer = mp_state_current()->importer;
+    int look = is_look_wanted(importer, autoreload);
+    if (look < 0) {
         return NULL;
     }
-    if (fill_caller_scope(&scope, path) == 0) {
-        Py_INCREF(scope.generation);
-        result = mp_scope_import(&scope, text,
-                             (request_rec *)mp_thread_place().r);
-        Py_DECREF(scope.generation);
+    if (look && mp_refresh_is_due(importer)) {
+        mp_refresh_run(importer);
     }
-    mp_scope_clear(&scope);
-    free(text);
-    return result;
+    int wants_newest = look && autoreload && autoreload != Py_None;
+    return log && log != Py_None
+               ? import_with_log(importer, name, wants_newest, log, path)
+               : import_for_caller(importer, name, wants_newest, path);
 }
 
 PyDoc_STRVAR(keep_doc,

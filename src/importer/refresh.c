@@ -172,12 +172,34 @@ stage(mp_refresh_t *refresh, int was_retry)
     return failed;
 }
 
+#define LONGEST_HISTORY 100
+
+/* For reload_history(). */
+static int
+note_history(mp_refresh_t *refresh)
+{
+    PyObject *history = refresh->reach.importer->history;
+    apr_time_t now = apr_time_now();
+    PyObject *row = Py_BuildValue(
+        "(dldOO)", (double)now / APR_USEC_PER_SEC,
+        refresh->staging.next->number,
+        (double)(now - refresh->began_at) / APR_USEC_PER_SEC,
+        refresh->staging.reasons, refresh->failures);
+    int failed = !row || PyList_Append(history, row) < 0;
+    Py_XDECREF(row);
+    if (!failed && PyList_GET_SIZE(history) > LONGEST_HISTORY) {
+        failed = PySequence_DelItem(history, 0) < 0;
+    }
+    return failed ? -1 : 0;
+}
+
 /* The stage stands: what succeeded is published, what failed goes on. */
 static int
 commit(mp_refresh_t *refresh, int was_retry)
 {
     if (restore_failed(refresh) < 0
-        || note_pending(refresh, was_retry) < 0) {
+        || note_pending(refresh, was_retry) < 0
+        || note_history(refresh) < 0) {
         return -1;
     }
     mp_generation_commit(refresh->reach.importer, refresh->staging.next);
@@ -244,6 +266,7 @@ static int
 begin(mp_refresh_t *refresh, mp_importer_t *importer)
 {
     memset(refresh, 0, sizeof(*refresh));
+    refresh->began_at = apr_time_now();
     if (mp_reach_find(&refresh->reach, importer) < 0) {
         return -1;
     }

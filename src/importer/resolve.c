@@ -241,6 +241,19 @@ find_object(mp_importer_t *importer, mp_generation_t *generation,
     return value;
 }
 
+/* For module_info(): how often, and when last. */
+static void
+note_use(mp_importer_t *importer, PyObject *module, request_rec *r)
+{
+    mp_instance_t *instance = PyModule_CheckExact(module)
+        ? mp_instance_of_globals(importer->state, PyModule_GetDict(module))
+        : NULL;
+    if (instance) {
+        instance->direct++;
+        instance->used_at = r ? r->request_time : instance->used_at;
+    }
+}
+
 PyObject *
 mp_importer_resolve(mp_importer_t *importer, PyObject *pin,
                     const mp_handler_t *handler, mp_phase_t phase,
@@ -255,6 +268,7 @@ mp_importer_resolve(mp_importer_t *importer, PyObject *pin,
         Py_XDECREF(module);
         return NULL;
     }
+    note_use(importer, module, r);
     PyObject *value = find_object(importer, generation, module, handler,
                                   phase, argument);
     Py_DECREF(module);

@@ -53,38 +53,42 @@ place_here(mp_importer_t *importer)
     return place;
 }
 
-/* "importing '/site/x.py' as _mp_1234abcd.x (pid ...): first import" */
-static void
-log_import(mp_importer_t *importer, mp_instance_t *instance)
+/* Why a module is executed now. New str. */
+static PyObject *
+reason_of(mp_importer_t *importer, mp_instance_t *instance)
 {
     PyObject *reason = importer->staging
         ? PyDict_GetItemWithError(importer->staging->reasons, instance->name)
         : NULL;
-    PyObject *text = PyUnicode_FromFormat(
-        "%s '%U' as %U (pid %ld, interpreter '%s'): %S",
-        instance->loads > 1 ? "reimporting" : "importing",
-        instance->file, instance->name, (long)getpid(),
-        importer->state->interp->name,
-        reason ? reason : Py_None);
-    const char *line = text ? PyUnicode_AsUTF8(text) : NULL;
-    if (!line) {
-        PyErr_Clear(); /* the line is for information only */
-        Py_XDECREF(text);
+    if (reason || PyErr_Occurred()) {
+        return Py_XNewRef(reason);
+    }
+    return PyUnicode_FromString(instance->loads > 1 ? "loaded again"
+                                                    : "first import");
+}
+
+/* "importing '/site/x.py' as _mp_1234abcd.x (pid ...): first import" */
+static void
+log_import(mp_importer_t *importer, mp_instance_t *instance)
+{
+    if (importer->log_level < 0) {
         return;
     }
-    size_t length = strlen(line);
-    mp_log_place_t place = place_here(importer);
-    mp_thread_suspended_t held = mp_thread_suspend();
-    if (reason) {
-        mp_log_plain(place, APLOG_INFO, "%s", line);
+    PyObject *text = PyUnicode_FromFormat(
+        "%s '%U' as %U (pid %ld, interpreter '%s'): %U",
+        instance->loads > 1 ? "reimporting" : "importing",
+        instance->file, instance->name, (long)getpid(),
+        importer->state->interp->name, instance->reason);
+    const char *line = text ? PyUnicode_AsUTF8(text) : NULL;
+    if (line) {
+        mp_log_place_t place = place_here(importer);
+        int level = importer->log_level ? importer->log_level : APLOG_INFO;
+        mp_thread_suspended_t held = mp_thread_suspend();
+        mp_log_plain(place, level, "%s", line);
+        mp_thread_resume(held);
     }
-    else {
-        mp_log_plain(place, APLOG_INFO, "%.*s%s",
-                     (int)(length - strlen("None")), line,
-                     instance->loads > 1 ? "loaded again" : "first import");
-    }
-    mp_thread_resume(held);
-    Py_DECREF(text);
+    PyErr_Clear(); /* the line is for information only */
+    Py_XDECREF(text);
 }
 
 /* ---- executing --------------------------------------------------------- */
@@ -375,8 +379,10 @@ execute(mp_importer_t *importer, mp_generation_t *generation,
     }
     instance->is_entry = is_entry || (old && old->is_entry);
     instance->loads = old ? old->loads + 1 : 1;
+    instance->reason = reason_of(importer, instance);
     Py_XSETREF(instance->generation, Py_NewRef(generation));
-    int failed = mp_portal_ensure(importer, instance->name) < 0
+    int failed = !instance->reason
+                 || mp_portal_ensure(importer, instance->name) < 0
                  || PyDict_SetItem(generation->table, instance->name,
                                    (PyObject *)instance) < 0
                  || (parent && join_package(parent, instance) < 0)

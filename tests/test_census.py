@@ -540,9 +540,24 @@ def test_version_that_did_not_load_is_said_to_be_remembered(own_server):
     assert all(re.search(r"<- exception ZeroDivisionError "
                          r"<- generation \d+, where it does not load$", text)
                for text in texts), texts
-    site.replace("old.py", "1 / 0", "3")
+
+
+def test_failed_version_that_is_held_is_named_with_what_it_keeps(own_server):
+    site = serve(own_server, HELD["registry"][0] + "1 // version\n")
+    (response,) = site.get_from_each_child().values()
+    assert response.text == "1"
+    site.replace("old.py", "version = 1", "version = 0")
+    assert site.get().text == "1"
+    site.log.expect("ZeroDivisionError")
+    site.replace("old.py", "version = 0", "version = 3")
     assert site.get().text == "3"
-    assert census(site) == []
+    texts = {(label.rpartition(".")[2], version): text
+             for label, version, _, text, _ in census(site)}
+    held = texts["old", 2]
+    assert held.endswith("<- harness_generic.ROUTES")
+    assert "<- generation" not in held
+    assert re.search(r" <- generation \d+ <- \S+\.(old|page) \(version 2\)",
+                     texts["page", 1]), texts
 
 
 def test_censuses_at_the_same_time_do_not_see_each_other(own_server):

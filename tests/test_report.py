@@ -592,3 +592,136 @@ def test_without_python_debug_nothing_reaches_the_client(site):
     for secret in ("child", "page.py", str(site.directory), "_mp_", "MODULE",
                    "ZeroDivision"):
         assert secret not in response.text
+
+
+# reload_history()
+
+HISTORY = """[(one.time, one.generation, one.seconds, dict(one.modules),
+      [tuple(failure) for failure in one.failures])
+     for one in apache.reload_history()]"""
+
+
+def history(site):
+    """[(time, generation, seconds, {module: reason}, failures)]; the names
+    without those of roots."""
+    return [(when, number, seconds,
+             {short(name): re.sub(r"_mp_\w{8}\.", "", reason)
+              for name, reason in modules.items()}, failures)
+            for when, number, seconds, modules, failures
+            in value(site, "history/")]
+
+
+def serve_history(site, files):
+    site.write({"history/history.py": INLINE % ("", HISTORY), **files})
+    site.serve("history", directory="history")
+    site.serve("page")
+
+
+def test_history_is_empty_before_the_first_refresh(lone):
+    serve_history(lone, {"page.py": page("1")})
+    assert lone.get().text == "1"
+    assert history(lone) == []
+
+
+def test_history_tells_what_was_executed_and_why(lone):
+    serve_history(lone, {"page.py": page("child.x", "import child, other"),
+                         "child.py": "x = 1\n", "other.py": ""})
+    assert lone.get().text == "1"
+    before = time.time()
+    lone.edit("child.py", "x = 2\n")
+    assert lone.get().text == "2"
+    ((when, number, seconds, modules, failures),) = history(lone)
+    assert before <= when <= time.time()
+    assert 0 < seconds < when - before + 0.001
+    assert number == 1
+    assert modules == {"child": "changed", "page": "depends on child"}
+    assert failures == []
+
+
+def test_history_tells_what_failed(lone):
+    serve_history(lone, {"page.py": page("child.x", "import child"),
+                         "child.py": "x = 1\n"})
+    assert lone.get().text == "1"
+    lone.edit("child.py", "x = 1 / 0\n")
+    assert lone.get().text == "1"
+    lone.log.expect("ZeroDivisionError")
+    first = history(lone)[0]
+    assert first[4] == [(str(lone.path("child.py")),
+                         "ZeroDivisionError: division by zero", 2)]
+
+
+def test_history_is_ordered_and_bounded(lone):
+    serve_history(lone, {"page.py": page("child.x", "import child"),
+                         "child.py": "x = 0\n"})
+    assert lone.get().text == "0"
+    for number in range(1, 111):
+        lone.edit("child.py", f"x = {number}\n")
+        assert lone.get().text == str(number)
+    found = history(lone)
+    assert len(found) == 100
+    assert [row[1] for row in found] == list(range(11, 111))
+    assert [row[0] for row in found] == sorted(row[0] for row in found)
+
+
+def test_history_of_a_file_that_did_not_change_in_content_is_empty(lone):
+    serve_history(lone, {"page.py": page("child.x", "import child"),
+                         "child.py": "x = 0\n"})
+    assert lone.get().text == "0"
+    lone.edit("child.py", "x = 0\n")
+    assert lone.get().text == "0"
+    assert history(lone) == []
+
+
+def test_history_cannot_be_changed(lone):
+    serve(lone, """[
+        kind(lambda: apache.reload_history()[0].modules.clear()),
+        kind(lambda: setattr(apache.reload_history()[0], "time", 0)),
+        apache.reload_history().clear(), len(apache.reload_history())]""",
+          "import child", {"child.py": "x = 0\n"})
+    lone.get()
+    lone.edit("child.py", "x = 1\n")
+    assert value(lone) == ["AttributeError", "AttributeError", None, 1]
+
+
+# Counters
+
+def test_module_info_counts_handlers_called_and_when(lone):
+    serve(lone, """[
+        apache.module_info(__name__).direct,
+        apache.module_info(__name__).atime]""")
+    before = time.time()
+    assert [value(lone)[0] for _ in range(3)] == [1, 2, 3]
+    direct, last = value(lone)
+    assert direct == 4
+    assert before - 0.01 <= last <= time.time()
+
+
+def test_module_info_counts_imports_that_found_it_loaded(lone):
+    serve(lone, """[later(), later(),
+        apache.module_info(child).indirect]""", """
+import child
+
+def later():
+    import child
+    return 0
+""", {"child.py": ""})
+    assert value(lone) == [0, 0, 2]
+
+
+def test_module_info_tells_the_reason(lone):
+    lone.write({"child.py": "x = 1\n", "leaf.py": "y = 1\n"})
+    serve(lone, """[
+        apache.module_info(name).reason.replace(leaf.__name__, "LEAF")
+        for name in (leaf, child)]""", "import leaf, child",
+          {"child.py": "import leaf\n", "leaf.py": "y = 1\n"})
+    assert value(lone) == ["first import", "first import"]
+    lone.edit("leaf.py", "y = 2\n")
+    assert value(lone) == ["changed", "depends on LEAF"]
+
+
+def test_module_info_tells_the_data_files(lone):
+    lone.write({"words.txt": "a b c\n"})
+    serve(lone, "apache.module_info(child).data", "import child",
+          {"child.py": "import os\nhere = os.path.dirname(__file__)\n"
+                       "words = open(here + '/words.txt').read()\n"})
+    assert value(lone) == (str(lone.path("words.txt")),)

@@ -96,9 +96,9 @@ def reload_history():
     """The last refreshes of this interpreter, at most 100, newest last: a
     list of Refresh.
 
-    Attributes: time (float, when it began), generation (int), seconds (float,
-    how long it took), modules (label -> reason), failures (tuple of Failure:
-    file, exception as text, modules that stayed as they were).
+    Attributes: time (float, when it took effect), generation (int), seconds
+    (float, how long it took), modules (label -> reason), failures (tuple of
+    Failure: file, exception as text, modules that stayed as they were).
     """
     return _modules.history()
 

@@ -311,6 +311,7 @@ class _Search:
         self.held: dict[int, list[int]] = {}    # holder -> what it holds
         self.last: dict[int, _End] = {}         # object -> its end
         self.extra: list[int] = []  # with references from nowhere, in order
+        self.along: dict[int, tuple[int, Any]] = {}  # kept by a generation
         self.next: dict[int, int | None] = {}   # towards the end of the chain
         self.is_complete = False
 
@@ -326,6 +327,7 @@ class _Search:
                 end = _end_without_face(self.objects[key])
                 self.last.setdefault(key, end)
                 self._connect([key])
+        self._add_along()
 
     def _may_go_on(self) -> bool:
         return (len(self.objects) < _MOST_OBJECTS
@@ -377,6 +379,15 @@ class _Search:
                     self.next[thing] = key
                     queue.append(thing)
 
+    def _add_along(self) -> None:
+        """Whoever belongs to the generation of one that is held."""
+        for instance in self.dead:
+            if id(instance) in self.next:
+                for generation in _generations(instance):
+                    for member in _members(generation):
+                        self.along.setdefault(id(member),
+                                              (generation.number, instance))
+
     # What was found
 
     def survivor(self, instance: Any) -> Survivor:
@@ -388,12 +399,10 @@ class _Search:
         if id(instance) in self.next:
             return self._chain_of(instance)
         name = _version(instance)
-        for generation in _generations(instance):
-            for other in _members(generation):
-                if other is not instance and id(other) in self.next:
-                    texts, end = self._chain_of(other)
-                    return [name, f"generation {generation.number}",
-                            *texts], end
+        if id(instance) in self.along:
+            number, other = self.along[id(instance)]
+            texts, end = self._chain_of(other)
+            return [name, f"generation {number}", *texts], end
         return [name], _End("nothing that could be found"
                             if self.is_complete else "not found in time")
 

@@ -74,7 +74,7 @@ class Refresh(NamedTuple):
     """One refresh: apache.reload_history()."""
 
     time: float
-    """When it began, in seconds since 1970."""
+    """When it took effect, in seconds since 1970."""
     generation: int
     """The number of the generation it made."""
     seconds: float
@@ -148,7 +148,9 @@ def history() -> list[Refresh]:
 
 
 def _in_one_line(error: object) -> str:
-    """"Type: message" of an exception."""
+    """"Type: message" of an exception, or of the text of one."""
+    if isinstance(error, str):
+        return error
     name = type(error).__name__
     try:
         text = str(error)

@@ -556,7 +556,7 @@ def test_failed_version_that_is_held_is_named_with_what_it_keeps(own_server):
     held = texts["old", 2]
     assert held.endswith("<- harness_generic.ROUTES")
     assert "<- generation" not in held
-    assert re.search(r" <- generation \d+ <- \S+\.(old|page) \(version 2\)",
+    assert re.search(r" <- generation \d+ <- \S+\.old \(version [12]\) <- ",
                      texts["page", 1]), texts
 
 

@@ -192,6 +192,15 @@ def test_plain_graph_tells_kinds_by_style(site):
     assert graph.nodes["shop.cart"]["label"].endswith("shop.cart")
 
 
+def test_graph_shows_what_one_module_did_to_another(site):
+    serve(site, "apache.request_modules_graph(1)", "import views",
+          {"app.py": "routes = []\n",
+           "views.py": "import app\napp.routes.append(object())\n"})
+    looks = graph_of(site).edges
+    assert looks["views", "app"] == {"label": "import"}
+    assert looks["app", "views"] == {"label": "effect", "style": "bold"}
+
+
 def test_verbose_nodes_carry_the_facts(site):
     serve(site, "apache.request_modules_graph(verbose=1)", "import child",
           {"child.py": "__mp_path__.append('/x y')\n"})
@@ -582,6 +591,22 @@ def test_error_page_escapes_all_that_is_not_its_own(site):
     assert "<b>" not in text
     assert name in details(text)
     assert html.escape(EVIL, quote=False) in text or html.escape(EVIL) in text
+
+
+def test_error_page_shows_file_names_that_are_no_text(site):
+    site.write({"\udcff.py": "", "page.py": """
+        from mod_python import apache
+        child = apache.import_module("~/\\udcff.py")
+
+        def handler(req):
+            1 / 0
+        """})
+    site.serve("page", "PythonDebug On")
+    found = details(error_page(site))
+    site.log.expect("ZeroDivisionError")
+    assert len(found) == 2
+    assert str(site.path()) + "/\\udcff.py" in [
+        rows["FileName"] for rows in found.values()]
 
 
 def test_without_python_debug_nothing_reaches_the_client(site):

@@ -381,6 +381,15 @@ def test_link_in_the_way_is_replaced_by_a_directory(site):
     assert site.texts("current/www/") == {"(5, 2)"}
 
 
+def test_path_through_a_link_to_its_own_directory_is_followed(site):
+    site.write(CHILD)
+    site.point("loop", ".")
+    assert site.texts("loop/loop/loop/") == {"1"}
+    site.edit("child.py", "value = 2\n")
+    assert site.texts("loop/loop/loop/") == {"2"}
+    assert site.texts() == {"2"}
+
+
 def test_links_of_a_config_map_are_followed(site):
     """Kubernetes: child.py -> ..data/child.py, ..data -> ..2024_01, which is
     renamed over, and the old directory deleted."""
@@ -492,6 +501,17 @@ def test_limits_of_inotify_that_are_used_up_lose_no_edit(own_server,
     said = site.log.matching(NO_EVENTS)
     assert len(said) == len(server.children())
     assert "inotify" in said[0].text
+
+
+def test_edits_of_one_size_are_seen_without_inotify(own_server, monkeypatch):
+    server = own_server(start=False, files={
+        **CHILD, "child.py": "value = 1000\n"})
+    enter_namespaces(monkeypatch, server, limits={"inotify_instances": 0})
+    server.start()
+    with server.connect() as connection:
+        for number in range(1000, 1300):
+            server.site.edit("child.py", f"value = {number}\n")
+            assert connection.get(server.site.url()).text == str(number)
 
 
 def test_watches_that_run_out_are_replaced_by_looking_and_said_once(

@@ -490,6 +490,24 @@ def test_parts_of_a_package_are_those_of_the_generation(site):
     assert site.texts() == {"(2, 2, 'q', 2, 2)"}
 
 
+@pytest.mark.parametrize("name", ["v1.2", "my-app", "1st", "class", "a b"])
+def test_package_in_a_directory_of_any_name_works(site, name):
+    site.write({
+        f"{name}/__init__.py": "",
+        f"{name}/hello.py": page("(child.value, pkg.part.value)",
+                                 "from . import child, pkg\n"
+                                 "from .pkg import part"),
+        f"{name}/child.py": "value = 1\n", f"{name}/pkg/__init__.py": "",
+        f"{name}/pkg/part.py": "value = 1\n"})
+    site.serve("hello", directory=name)
+    url = name.replace(" ", "%20") + "/"
+    assert site.texts(url) == {"(1, 1)"}
+    site.edit(f"{name}/child.py", "value = 2\n")
+    assert site.texts(url) == {"(2, 1)"}
+    site.edit(f"{name}/pkg/part.py", "value = 2\n")
+    assert site.texts(url) == {"(2, 2)"}
+
+
 # One file, one module
 
 def test_file_with_two_links_below_one_root_is_two_names_of_one_content(site):

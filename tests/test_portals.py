@@ -126,6 +126,45 @@ def test_module_that_puts_an_object_in_its_place_is_that_object(site):
     assert site.texts() == {"(8, 2)"}
 
 
+OWN_MODULE = {
+    "attribute": "sys.modules[__name__].value = VALUE\n",
+    "setattr": "setattr(sys.modules[__name__], 'value', VALUE)\n",
+    "vars": "vars(sys.modules[__name__])['value'] = VALUE\n",
+    "dict": "sys.modules[__name__].__dict__.update(value=VALUE)\n",
+    "importlib": "import importlib\n"
+                 "importlib.import_module(__name__).value = VALUE\n",
+    "import": "import child\nchild.value = VALUE\n",
+    "thread": "import threading\n\ndef run():\n"
+              "    sys.modules[__name__].value = VALUE\n\n"
+              "thread = threading.Thread(target=run)\nthread.start()\n"
+              "thread.join()\n",
+    "pickle": "import pickle\n\nclass C:\n    pass\n\n"
+              "assert type(pickle.loads(pickle.dumps(C()))) is C\n"
+              "value = VALUE\n",
+    "hints": "import dataclasses, typing\n\n@dataclasses.dataclass\n"
+             "class C:\n    x: 'C'\n\n"
+             "assert typing.get_type_hints(C)['x'] is C\nvalue = VALUE\n",
+    "logging": "import logging.config\n\ndef make():\n"
+               "    return logging.NullHandler()\n\n"
+               "logging.config.dictConfig({\n"
+               "    'version': 1, 'disable_existing_loggers': False,\n"
+               "    'handlers': {'h': {'()': __name__ + '.make'}},\n"
+               "    'loggers': {__name__: {'handlers': ['h']}}})\n"
+               "value = VALUE\n",
+}
+
+
+@pytest.mark.parametrize("kind", OWN_MODULE)
+def test_body_finds_its_own_unfinished_module_by_its_name(site, kind):
+    text = "import sys\n" + OWN_MODULE[kind]
+    site.write({"hello.py": page("child.value", "import child"),
+                "child.py": text.replace("VALUE", "1")})
+    site.serve("hello")
+    assert site.texts() == {"1"}
+    site.edit("child.py", text.replace("VALUE", "2"))
+    assert site.texts() == {"2"}
+
+
 # pickle
 
 SHAPES = """
@@ -430,6 +469,18 @@ def test_typed_classes_work_in_every_generation(site, name):
         assert site.texts() == {TYPED_RESULT}
 
 
+def test_typed_classes_work_in_every_interpreter(site):
+    site.write({"hello.py": page("checks()", CHECKS), "typed.py": TYPED,
+                "other.py": OTHER})
+    for name in ("typed_one", "typed_two"):
+        site.serve("hello", f"PythonInterpreter {name}")
+        assert site.texts() == {TYPED_RESULT}
+    edited(site, "other.py")
+    for name in ("typed_one", "typed_two"):
+        site.serve("hello", f"PythonInterpreter {name}")
+        assert site.texts() == {TYPED_RESULT}
+
+
 def test_typed_classes_of_an_old_request_go_on(site):
     site.write({"hello.py": page("park(req) or checks()", CHECKS + """
     import harness
@@ -628,6 +679,31 @@ def test_pydoc_and_doctest_read_a_hot_module(site):
         return ["double(x)" in text, "Twice." in text,
                 tuple(doctest.testmod(child))]
         """) == [True, True, (0, 1)]
+
+
+def test_resources_and_tests_are_found_by_the_name_of_their_module(site):
+    site.write({
+        "pkg/__init__.py": "", "pkg/note.txt": "text",
+        "child.py": """
+            import unittest
+
+            class Test(unittest.TestCase):
+                def test_something(self):
+                    self.assertTrue(True)
+            """})
+    assert value(site, """
+        import importlib.resources, io, pkgutil, unittest
+        import child, pkg
+        found = [importlib.resources.files(where).joinpath(
+                     "note.txt").read_text() for where in (pkg, pkg.__name__)]
+        found.append(pkgutil.get_data(pkg.__name__, "note.txt"))
+        load = unittest.TestLoader()
+        for suite in (load.loadTestsFromModule(child),
+                      load.loadTestsFromName(child.__name__ + ".Test")):
+            result = unittest.TextTestRunner(io.StringIO()).run(suite)
+            found.append((result.testsRun, result.wasSuccessful()))
+        return found
+        """) == ["text", "text", b"text", (1, True), (1, True)]
 
 
 # unittest.mock

@@ -383,8 +383,9 @@ def test_failed_reloads_keep_memory_flat(own_server):
         **{f"{name}.py": f"import {below}\n\nclass Thing:\n"
                          "    def method(self):\n        return [1] * 100\n"
            for name, below in zip(names, names[1:])},
-        "m9.py": "value = 0\n", "hello.py": page("1", "import m0"),
-        ".htaccess": HTACCESS})
+        "m9.py": "value = 0\n", ".htaccess": HTACCESS,
+        "hello.py": page("(req.args and gc.collect(), 1)[1]",
+                         "import gc, m0")})
     site = server.site
     server.log.allow("MPY0202")
     pid, = server.children()
@@ -396,9 +397,10 @@ def test_failed_reloads_keep_memory_flat(own_server):
                       + ("1 / 0\n", "= =\n", "import nope\n")[number % 3])
             assert connection.get(site.url()).text == "1"
             if number % (rounds // 10) == 0:
+                connection.get(site.url("?collect"))
                 sizes.append(processes.memory(pid))
         site.edit("m9.py", "value = 1\n")
-        site.replace("hello.py", "str(1)", "'mended'")
+        site.edit("hello.py", page("'mended'"))
         assert connection.get(site.url()).text == "mended"
     assert sizes[-1] - sizes[3] < 2 << 20, sizes
 
@@ -524,6 +526,43 @@ def test_processes_started_by_handlers_do_not_disturb_reloads(own_server):
     stop.set()
     for client in clients:
         client.result(20)
+
+
+def test_processes_of_a_pool_run_the_code_of_the_request(own_server):
+    server = own_server(**ONE, files={
+        "hello.py": page("run()", """
+            import multiprocessing
+
+            def times(x):
+                import late
+                return x * late.value
+
+            def run():
+                fork = multiprocessing.get_context("fork")
+                with fork.Pool(2) as pool:
+                    return pool.map(times, range(4))
+            """), "late.py": "value = 2\n", ".htaccess": HTACCESS})
+    assert server.site.get().text == "[0, 2, 4, 6]"
+    server.site.edit("late.py", "value = 3\n")
+    assert server.site.get().text == "[0, 3, 6, 9]"
+
+
+@pytest.mark.parametrize("written", ["1", "time.time()"])
+def test_body_that_writes_the_module_it_imports_is_answered(site, written):
+    """A module that differs each time is executed again and again, and yet
+    nobody waits for it for ever."""
+    site.write({"hello.py": page("gen.value", f"""
+        import os, time
+
+        with open(os.path.dirname(__file__) + "/gen.py", "w") as file:
+            file.write("value = %r\\n" % {written})
+        import gen
+        """), ".htaccess": HTACCESS})
+    site.directory.chmod(0o777)
+    for _ in range(5):
+        response = site.get()
+        assert response.status == 200
+        assert written != "1" or response.text == "1"
 
 
 def test_reload_that_finds_no_descriptor_keeps_the_old_and_heals(own_server):

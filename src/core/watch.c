@@ -27,6 +27,7 @@
 #include <linux/magic.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -90,6 +91,7 @@ typedef struct {
 } file_key_t;
 
 struct mp_watch_view_t {
+    pthread_mutex_t lock;     /* of all below but settled; recursive */
     mp_event_ring_t *ring;
     int fd;                   /* of the ring; -1: no inotify */
     apr_pool_t *pool;         /* the hashes, and the dir_t's: they stay */
@@ -212,6 +214,21 @@ mp_watch_create(mp_watch_t **watch, apr_pool_t *pool)
 
 /* --- A view's maps ------------------------------------------------------- */
 
+/* Recursive, because whoever is told of a change may add directories. */
+static int
+init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attributes;
+    if (pthread_mutexattr_init(&attributes) != 0) {
+        return -1;
+    }
+    int failed = pthread_mutexattr_settype(&attributes,
+                                           PTHREAD_MUTEX_RECURSIVE) != 0
+                 || pthread_mutex_init(lock, &attributes) != 0;
+    pthread_mutexattr_destroy(&attributes);
+    return failed ? -1 : 0;
+}
+
 mp_watch_view_t *
 mp_watch_view_create(mp_watch_t *watch)
 {
@@ -221,7 +238,12 @@ mp_watch_view_create(mp_watch_t *watch)
     if (!view) {
         return NULL;
     }
+    if (init_lock(&view->lock) != 0) {
+        free(view);
+        return NULL;
+    }
     if (apr_pool_create(&view->pool, NULL) != APR_SUCCESS) {
+        pthread_mutex_destroy(&view->lock);
         free(view);
         return NULL;
     }
@@ -367,6 +389,7 @@ mp_watch_view_destroy(mp_watch_view_t *view)
     }
     forget_writing(view, -1);
     apr_pool_destroy(view->pool);
+    pthread_mutex_destroy(&view->lock);
     free(view);
 }
 
@@ -583,8 +606,8 @@ resolve(mp_watch_view_t *view, dir_t *dir)
     destroy_points(view, before);
 }
 
-mp_watch_result_t
-mp_watch_add(mp_watch_view_t *view, const char *dir, const char **reason)
+static mp_watch_result_t
+add_dir(mp_watch_view_t *view, const char *dir, const char **reason)
 {
     dir_t *known = apr_hash_get(view->dirs, dir, APR_HASH_KEY_STRING);
 
@@ -601,6 +624,15 @@ mp_watch_add(mp_watch_view_t *view, const char *dir, const char **reason)
         *reason = known->reason;
     }
     return known->result;
+}
+
+mp_watch_result_t
+mp_watch_add(mp_watch_view_t *view, const char *dir, const char **reason)
+{
+    pthread_mutex_lock(&view->lock);
+    mp_watch_result_t result = add_dir(view, dir, reason);
+    pthread_mutex_unlock(&view->lock);
+    return result;
 }
 
 /* --- From events to changes ---------------------------------------------- */
@@ -818,6 +850,7 @@ mp_watch_collect(mp_watch_view_t *view, mp_watch_change_fn *fn, void *baton)
     mp_event_batch_t batch;
     size_t i;
 
+    pthread_mutex_lock(&view->lock);
     mp_event_ring_take(view->ring, view->cursor, &batch);
     view->cursor = batch.position;
     if (!batch.is_lost && read_batch(view, &batch, &news) != 0) {
@@ -835,6 +868,7 @@ mp_watch_collect(mp_watch_view_t *view, mp_watch_change_fn *fn, void *baton)
                item->event ? item->event->name : NULL);
         }
     }
+    pthread_mutex_unlock(&view->lock);
     free(news.items);
     free(batch.events);
     return batch.position;

@@ -11,9 +11,9 @@
  *
  * The promise: once a writer's close(), rename(), unlink() or symlink() has
  * returned, mp_watch_is_quiet() of every view that watches the place answers 0
- * until that view has settled behind the event. No lock is taken and no
- * Python is known here. A view is used by one thread at a time, except
- * mp_watch_is_quiet(), which any thread may call at any time. */
+ * until that view has settled behind the event. No Python is known here. Any
+ * thread may use a view, detached: it has a lock of its own, which
+ * mp_watch_is_quiet() does without. */
 #ifndef MP_CORE_WATCH_H
 #define MP_CORE_WATCH_H
 

@@ -92,6 +92,7 @@ make_containers(mp_importer_t *importer)
     PyObject **const sets[] = {
         &importer->changed, &importer->writing, &importer->pending,
         &importer->touched, &importer->written, &importer->wide,
+        &importer->told,
     };
     PyObject **const dicts[] = {&importer->polled, &importer->failed};
     int failed = 0;
@@ -162,7 +163,6 @@ mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg)
     Py_VISIT(importer->changed);
     Py_VISIT(importer->moved);
     Py_VISIT(importer->writing);
-    Py_VISIT(importer->reading);
     Py_VISIT(importer->polled);
     Py_VISIT(importer->pending);
     Py_VISIT(importer->touched);

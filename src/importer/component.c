@@ -4,6 +4,7 @@
 #include "importer/component.h"
 
 #include "importer/code.h"
+#include "importer/lock.h"
 #include "importer/retire.h"
 #include "importer/search.h"
 #include "importer/stage.h"
@@ -404,6 +405,11 @@ run_component(mp_refresh_t *refresh, size_t component)
     int failed = -1;
     if (snapshot && compile_members(refresh, members, count) == 0) {
         failed = run_members(refresh, members, count);
+        if (failed && !mp_lock_is_mine(refresh->reach.importer)) {
+            Py_DECREF(snapshot); /* given up: another thread does it all */
+            free(members);
+            return -1;
+        }
         if (failed && refresh->may_widen) {
             failed = run_wider(refresh, members, count, snapshot);
         }

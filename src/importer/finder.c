@@ -10,7 +10,6 @@
 
 #include "importer/instance.h"
 #include "importer/loader.h"
-#include "importer/lock.h"
 #include "importer/root.h"
 #include "importer/search.h"
 
@@ -114,12 +113,8 @@ finder_find_spec(PyObject *self, PyObject *args, PyObject *keywords)
     if (((finder_t *)self)->is_first) {
         found = is_hot_part(importer, name);
     }
-    if (found > 0 && mp_lock_take(importer) < 0) {
-        return NULL;
-    }
     if (found > 0) {
         found = locate(importer, name, &location);
-        mp_lock_leave(importer);
     }
     if (found > 0) {
         spec = mp_loader_spec(importer, name, location.file, location.dirs);

@@ -111,13 +111,34 @@ record_failure(const mp_import_request_t *request,
     PyErr_SetRaisedException(exc);
 }
 
+/* What is loaded needs no lock. During a refresh its own thread has to see
+ * whether it is still the right one. */
+static mp_instance_t *
+find_loaded(const mp_import_request_t *request, const mp_location_t *location)
+{
+    mp_importer_t *importer = request->importer;
+    mp_instance_t *instance = mp_generation_find(request->generation,
+                                                 location->name);
+    if (!instance || instance->is_executing
+        || (importer->staging && mp_lock_is_mine(importer))) {
+        return NULL;
+    }
+    return instance;
+}
+
 static mp_instance_t *
 load_located(const mp_import_request_t *request,
              const mp_location_t *location, int is_leaf)
 {
-    mp_instance_t *instance = mp_stage_load(
-        request->importer, request->generation, location, request->search,
-        request->is_entry && is_leaf);
+    int is_entry = request->is_entry && is_leaf;
+    mp_instance_t *instance = find_loaded(request, location);
+    if (instance) {
+        instance->is_entry |= is_entry;
+    }
+    else if (!PyErr_Occurred()) {
+        instance = mp_stage_load(request->importer, request->generation,
+                                 location, request->search, is_entry);
+    }
     if (!instance) {
         record_failure(request, location);
         return NULL;
@@ -201,9 +222,9 @@ import_top(const mp_import_request_t *request, PyObject *first, int is_leaf)
     return top;
 }
 
-static mp_instance_t *
-import_locked(const mp_import_request_t *request, PyObject *name,
-              mp_instance_t **top)
+mp_instance_t *
+mp_import_dotted(const mp_import_request_t *request, PyObject *name,
+                 mp_instance_t **top)
 {
     mp_instance_t *leaf = NULL;
     PyObject *first = first_component(name);
@@ -225,19 +246,7 @@ import_locked(const mp_import_request_t *request, PyObject *name,
 }
 
 mp_instance_t *
-mp_import_dotted(const mp_import_request_t *request, PyObject *name,
-                 mp_instance_t **top)
-{
-    if (mp_lock_take(request->importer) < 0) {
-        return NULL;
-    }
-    mp_instance_t *leaf = import_locked(request, name, top);
-    mp_lock_leave(request->importer);
-    return leaf;
-}
-
-static mp_instance_t *
-import_file_locked(const mp_import_request_t *request, PyObject *path)
+mp_import_file(const mp_import_request_t *request, PyObject *path)
 {
     mp_location_t location = {0};
     int found = mp_search_file(request->importer, path, &location);
@@ -250,17 +259,6 @@ import_file_locked(const mp_import_request_t *request, PyObject *path)
     }
     mp_instance_t *instance = load_located(request, &location, 1);
     mp_location_clear(&location);
-    return instance;
-}
-
-mp_instance_t *
-mp_import_file(const mp_import_request_t *request, PyObject *path)
-{
-    if (mp_lock_take(request->importer) < 0) {
-        return NULL;
-    }
-    mp_instance_t *instance = import_file_locked(request, path);
-    mp_lock_leave(request->importer);
     return instance;
 }
 
@@ -343,10 +341,6 @@ import_relative(const mp_import_request_t *request, mp_root_t *root,
     if (!base) {
         return NULL;
     }
-    if (mp_lock_take(request->importer) < 0) {
-        Py_DECREF(base);
-        return NULL;
-    }
     mp_instance_t *instance = resolve_level(request, root, base, level);
     if (instance && PyUnicode_GET_LENGTH(name) > 0) {
         PyObject *full = PyUnicode_FromFormat("%U.%U", instance->name, name);
@@ -359,7 +353,6 @@ import_relative(const mp_import_request_t *request, mp_root_t *root,
              && record_edge(request, instance) < 0) {
         instance = NULL;
     }
-    mp_lock_leave(request->importer);
     Py_DECREF(base);
     return instance;
 }
@@ -450,11 +443,7 @@ finish(const mp_import_request_t *request, mp_instance_t *leaf,
     Py_INCREF(leaf);
     int failed = 0;
     if (leaf->is_package) {
-        failed = mp_lock_take(request->importer);
-        if (!failed) {
-            failed = import_from_list(request, leaf, fromlist, 0);
-            mp_lock_leave(request->importer);
-        }
+        failed = import_from_list(request, leaf, fromlist, 0);
     }
     failed = failed || mp_import_note_use(request, leaf, request->name,
                                           fromlist) < 0;
@@ -577,10 +566,64 @@ import_dots(mp_import_request_t *request, import_hook_t *hook,
 }
 
 static PyObject *
+import_once(mp_import_request_t *request, import_hook_t *hook,
+            PyObject *const *arguments)
+{
+    Py_CLEAR(request->dirs);
+    return request->level == 0
+        ? import_absolute(request, hook, request->name, arguments[1],
+                          arguments[2], arguments[3])
+        : import_dots(request, hook, request->name, arguments[1],
+                      arguments[3], request->level);
+}
+
+/* The name is to be searched for again. */
+static void
+forget(const mp_import_request_t *request)
+{
+    PyObject *exc = PyErr_GetRaisedException();
+    PyObject *first = first_component(request->name);
+    if (request->importing && first) {
+        PyDict_DelItem(request->importing->bindings, request->name);
+        PyErr_Clear(); /* it was not there */
+        PyDict_DelItem(request->importing->bindings, first);
+    }
+    PyErr_Clear(); /* it was not there */
+    Py_XDECREF(first);
+    PyErr_SetRaisedException(exc);
+}
+
+/* Searching takes no lock. If changes were dealt with meanwhile, what was
+ * found may be from before them, and nobody has looked at it: once more, then,
+ * with the lock that keeps changes away. */
+static PyObject *
+import_unlocked(mp_import_request_t *request, import_hook_t *hook,
+                PyObject *const *arguments)
+{
+    mp_importer_t *importer = request->importer;
+    long rounds = importer->rounds;
+    PyObject *module = import_once(request, hook, arguments);
+    if (importer->rounds == rounds || mp_lock_is_mine(importer)) {
+        return module;
+    }
+    forget(request);
+    if (!module && !PyErr_ExceptionMatches(PyExc_ImportError)) {
+        return NULL; /* what a body raises is what it raised */
+    }
+    PyErr_Clear(); /* it may be there now */
+    Py_CLEAR(module);
+    if (mp_lock_take(importer) < 0) {
+        return NULL;
+    }
+    module = import_once(request, hook, arguments);
+    mp_lock_leave(importer);
+    return module;
+}
+
+static PyObject *
 do_import(import_hook_t *hook, PyObject *const *arguments)
 {
     PyObject *name = arguments[0], *globals = arguments[1];
-    PyObject *fromlist = arguments[3];
     mp_importer_t *importer = hook->importer;
     long level = arguments[4] ? PyLong_AsLong(arguments[4]) : 0;
     if (level == -1 && PyErr_Occurred()) {
@@ -611,10 +654,7 @@ do_import(import_hook_t *hook, PyObject *const *arguments)
                                        : PyTuple_New(0);
     PyObject *module = NULL;
     if (request.search) {
-        module = level == 0
-            ? import_absolute(&request, hook, name, globals, arguments[2],
-                              fromlist)
-            : import_dots(&request, hook, name, globals, fromlist, level);
+        module = import_unlocked(&request, hook, arguments);
     }
     Py_XDECREF(request.dirs);
     Py_XDECREF(request.search);
@@ -635,16 +675,12 @@ load_like(const mp_import_request_t *request, mp_instance_t *known)
     if (known->file == Py_None) {
         return known;
     }
-    if (mp_lock_take(request->importer) < 0) {
-        return NULL;
-    }
     int found = mp_search_file(request->importer, known->file, &location);
     if (found > 0 && PyUnicode_Compare(location.name, known->name) == 0) {
         instance = mp_stage_load(request->importer, request->generation,
                                  &location, known->search, 0);
     }
     mp_location_clear(&location);
-    mp_lock_leave(request->importer);
     return instance;
 }
 

@@ -48,27 +48,33 @@ struct mp_importer_t {
     pthread_cond_t released;
     const void *owner;   /* mp_thread_self() of the holder, or NULL; lock */
     int depth;           /* times the owner holds it; lock */
+    unsigned long owner_ident; /* of the owner, for Python; lock */
+    int is_overdue;      /* somebody has waited in vain; lock */
+    int is_told;         /* and the log was told; lock */
     int waiting;         /* threads that wait for it; lock */
     int timeout_ms;      /* how long the others wait */
     char executing[512]; /* the module whose body runs, for their log; lock */
 
+    mp_watch_view_t *view;  /* NULL: nothing can be watched; detached */
+    volatile long rounds;   /* counts the times that changes were dealt with:
+                               written by the holder, read attached */
+
     /* The holder of the stage lock only. */
-    mp_watch_view_t *view;  /* NULL: nothing can be watched */
     mp_staging_t *staging;  /* the refresh in progress, or NULL */
     int log_level;          /* of lines about imports: 0: info; -1: none */
     PyObject *bodies;       /* list of the instances whose bodies run */
     struct mp_effects_t *effects; /* of the innermost of them (effects.h) */
     PyObject *history;      /* list of tuples, the last refreshes: (time,
                                generation number, seconds it took, dict of
-                               name -> reason, list of (exception, file, how
-                               many modules) that failed); refresh.c adds */
+                               name -> reason, list of (exception as text,
+                               file, how many modules) that failed) */
     PyObject *changed;      /* set of str: paths, with and without .py, that
                                events named and no refresh has dealt with */
     PyObject *moved;        /* list of str: trees below which anything may
                                differ; None in it: everything */
     PyObject *writing;      /* set of str: paths somebody is writing now */
-    PyObject *reading;      /* set of str: files read by the refresh so far;
-                               NULL: none in progress */
+    PyObject *reading;      /* set of str, borrowed from the refresh that is in
+                               progress: files read so far; or NULL */
     PyObject *written;      /* set of str: files that bodies wrote meanwhile */
     int is_disturbed;       /* one of them was written to meanwhile */
     PyObject *polled;       /* dict: directory without events -> bytes, its
@@ -82,7 +88,7 @@ struct mp_importer_t {
     PyObject *wide;         /* set of str: modules that load only with all of
                                their root, as a failure has taught */
     PyObject *touched;      /* set of str: the paths that attempt touched */
-    PyObject *told;         /* str: what the log was told of it, or NULL */
+    PyObject *told;         /* set of str: what the log was told of them */
 
     /* Written by the holder, read by anybody (volatile loads do). */
     volatile int has_pending;

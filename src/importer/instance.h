@@ -61,7 +61,8 @@ typedef struct mp_instance_t {
     long loads;           /* how often this module was executed so far */
     int is_package;       /* has a __path__ */
     int is_entry;         /* asked for by name: a directive, import_module */
-    int is_executing;     /* its body runs */
+    int is_executing;     /* its body runs, or is about to, or has just run */
+    int is_abandoned;     /* its body did not end, and is not waited for */
     int is_retired;       /* its purge hook ran, or is about to */
 } mp_instance_t;
 

@@ -24,14 +24,28 @@ deadline_after(int milliseconds)
     return deadline;
 }
 
+/* Under importer->lock. */
+static void
+become_owner(mp_importer_t *importer)
+{
+    importer->owner = mp_thread_self();
+    importer->owner_ident = PyThread_get_thread_ident();
+    importer->depth = 1;
+    importer->is_overdue = 0;
+    importer->is_told = 0;
+}
+
 /* Take it if it is free or ours, without waiting. */
 static int
 try_lock(mp_importer_t *importer)
 {
     int taken = 0;
     pthread_mutex_lock(&importer->lock);
-    if (!importer->owner || importer->owner == mp_thread_self()) {
-        importer->owner = mp_thread_self();
+    if (!importer->owner) {
+        become_owner(importer);
+        taken = 1;
+    }
+    else if (importer->owner == mp_thread_self()) {
         importer->depth++;
         taken = 1;
     }
@@ -47,17 +61,19 @@ wait_for_lock(mp_importer_t *importer, char *executing, size_t size)
     struct timespec deadline = deadline_after(importer->timeout_ms);
     pthread_mutex_lock(&importer->lock);
     importer->waiting++;
-    while (importer->owner && !error) {
+    while (importer->owner && !importer->is_overdue && !error) {
         error = pthread_cond_timedwait(&importer->released, &importer->lock,
                                        &deadline);
     }
     importer->waiting--;
     if (!importer->owner) {
-        importer->owner = mp_thread_self();
-        importer->depth = 1;
+        become_owner(importer);
         error = 0;
     }
     else {
+        importer->is_overdue = 1;
+        error = ETIMEDOUT;
+        pthread_cond_broadcast(&importer->released);
         snprintf(executing, size, "%s", importer->executing);
     }
     pthread_mutex_unlock(&importer->lock);
@@ -91,6 +107,9 @@ mp_lock_take(mp_importer_t *importer)
 void
 mp_lock_leave(mp_importer_t *importer)
 {
+    if (!mp_lock_is_mine(importer)) {
+        return;
+    }
     if (importer->depth == 1 && importer->waiting == 0
         && PyDict_GET_SIZE(importer->failed) > 0) {
         PyObject *exc = PyErr_GetRaisedException();
@@ -113,4 +132,27 @@ mp_lock_is_mine(mp_importer_t *importer)
     int mine = importer->owner == mp_thread_self();
     pthread_mutex_unlock(&importer->lock);
     return mine;
+}
+
+unsigned long
+mp_lock_take_over(mp_importer_t *importer)
+{
+    unsigned long ident = 0;
+    pthread_mutex_lock(&importer->lock);
+    if (importer->owner && importer->is_overdue) {
+        ident = importer->owner_ident;
+        become_owner(importer);
+    }
+    pthread_mutex_unlock(&importer->lock);
+    return ident;
+}
+
+int
+mp_lock_is_news(mp_importer_t *importer)
+{
+    pthread_mutex_lock(&importer->lock);
+    int is_news = !importer->is_told;
+    importer->is_told = 1;
+    pthread_mutex_unlock(&importer->lock);
+    return is_news;
 }

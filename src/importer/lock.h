@@ -7,10 +7,19 @@
 
 #include "importer/importer.h"
 
-/* [attached; waits detached, at most importer->timeout_ms] 0 got it; -1 with
- * TimeoutError naming the module that is being executed. */
+/* [attached; waits detached, at most importer->timeout_ms, and not at all once
+ * somebody has waited that long] 0 got it; -1 with TimeoutError naming the
+ * module that is being executed. */
 int mp_lock_take(mp_importer_t *importer);
+/* Nothing when it was taken over meanwhile. */
 void mp_lock_leave(mp_importer_t *importer);
+
+/* Take the lock from an owner who has kept others waiting in vain. The owner's
+ * ident (PyThread_get_thread_ident()), or 0: it is not overdue. [attached] */
+unsigned long mp_lock_take_over(mp_importer_t *importer);
+
+/* Is this the first time that the log is to be told of such an owner? */
+int mp_lock_is_news(mp_importer_t *importer);
 int mp_lock_is_mine(mp_importer_t *importer);
 
 #endif

@@ -118,7 +118,7 @@ PyDoc_STRVAR(import_module_doc,
 "('/x/a.py'; './a.py' relative to the caller; '~/a.py' relative to the\n"
 "handler root) and return it. path: directories (list of str) searched\n"
 "first. autoreload: True: look for changes before, and take the newest;\n"
-"False: do not look; None: look if PythonAutoReload of the main server is On.\n"
+"False: do not look; None: look if the main server has PythonAutoReload On.\n"
 "Within a request, where every import sees the same versions, nobody looks.\n"
 "log: tell of the imports that this call makes at level notice (True) or not\n"
 "at all (False); None: at level info. Raises ImportError, or what the\n"

@@ -485,6 +485,55 @@ mp_reach_mark_pending(mp_reach_t *reach)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* The pending modules that one of them depends on, it included: into found. */
+static int
+add_related(mp_reach_t *reach, PyObject *name, PyObject *found)
+{
+    PyObject *target, *unused;
+    Py_ssize_t position = 0;
+    if (PySet_Contains(reach->importer->pending, name) != 1
+        || PySet_Contains(found, name) == 1) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    mp_instance_t *instance = mp_generation_find(reach->base, name);
+    if (!instance || PySet_Add(found, name) < 0) {
+        return instance ? -1 : 0;
+    }
+    while (PyDict_Next(instance->edges, &position, &target, &unused)) {
+        if (add_related(reach, target, found) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
+mp_reach_mark_related(mp_reach_t *reach)
+{
+    PyObject *found = PySet_New(NULL);
+    PyObject *reached = PyDict_Keys(reach->old);
+    Py_ssize_t count = found && reached ? PyList_GET_SIZE(reached) : 0;
+    int failed = found && reached ? 0 : -1;
+    for (Py_ssize_t i = 0; !failed && i < count; i++) {
+        failed = add_related(reach, PyList_GET_ITEM(reached, i), found);
+    }
+    Py_XDECREF(reached);
+    reached = failed ? NULL : PySequence_List(found);
+    count = reached ? PyList_GET_SIZE(reached) : 0;
+    for (Py_ssize_t i = 0; i < count && !failed; i++) {
+        PyObject *name = PyList_GET_ITEM(reached, i);
+        PyObject *number = PyDict_GetItemWithError(reach->numbers, name);
+        failed = !number || PyDict_Contains(reach->reasons, name)
+                     ? 0 : examine(reach, PyLong_AsSize_t(number));
+    }
+    if (count > 0 && !failed) {
+        failed = mp_reach_spread(reach);
+    }
+    Py_XDECREF(reached);
+    Py_XDECREF(found);
+    return failed || PyErr_Occurred() ? -1 : 0;
+}
+
 /* ---- beginning and end ------------------------------------------------ */
 
 static int
@@ -498,12 +547,13 @@ begin(mp_reach_t *reach, mp_importer_t *importer)
     reach->sources = PyDict_New();
     reach->linked = PySet_New(NULL);
     reach->hidden = PySet_New(NULL);
-    importer->reading = PySet_New(NULL);
+    reach->reading = PySet_New(NULL);
+    importer->reading = reach->reading;
     importer->is_disturbed = 0;
     PySet_Clear(importer->written);
     return reach->reasons && reach->old
                    && reach->sources && reach->linked && reach->hidden
-                   && importer->reading
+                   && reach->reading
                ? make_graph(reach) : -1;
 }
 
@@ -513,7 +563,10 @@ mp_reach_end(mp_reach_t *reach)
     if (reach->graph) {
         mp_depgraph_destroy(reach->graph);
     }
-    Py_CLEAR(reach->importer->reading);
+    if (reach->importer->reading == reach->reading) {
+        reach->importer->reading = NULL;
+    }
+    Py_XDECREF(reach->reading);
     Py_XDECREF(reach->base);
     Py_XDECREF(reach->changed);
     Py_XDECREF(reach->moved);
@@ -538,6 +591,7 @@ take_changes(mp_reach_t *reach, mp_importer_t *importer)
         Py_XDECREF(moved);
         return -1;
     }
+    importer->rounds++;
     reach->changed = importer->changed;
     reach->moved = importer->moved;
     importer->changed = changed;

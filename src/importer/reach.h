@@ -15,6 +15,7 @@ typedef struct {
     mp_generation_t *base; /* the committed one */
     PyObject *changed;     /* set: what importer->changed was */
     PyObject *moved;       /* list: what importer->moved was */
+    PyObject *reading;     /* set: what importer->reading borrows */
     PyObject *linked;      /* set of bytes: (device, inode) of changed files
                               that have other names, too */
     PyObject *hidden;      /* set of str: modules whose name now leads to
@@ -38,6 +39,10 @@ int mp_reach_find(mp_reach_t *reach, mp_importer_t *importer);
 
 /* Mark the modules of importer->pending: they are tried again. */
 int mp_reach_mark_pending(mp_reach_t *reach);
+
+/* What failed before, and is connected with what is reached now, is tried
+ * again with it; spreads again if need be. After mp_reach_spread(). */
+int mp_reach_mark_related(mp_reach_t *reach);
 
 /* Spread the marks over the edges; fills old, reasons and reached. */
 int mp_reach_spread(mp_reach_t *reach);

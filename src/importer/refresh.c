@@ -12,6 +12,7 @@
 #include "importer/lock.h"
 #include "importer/retire.h"
 #include "importer/root.h"
+#include "importer/stage.h"
 #include "runtime/error.h"
 #include "runtime/thread.h"
 #include "server/log.h"
@@ -32,20 +33,23 @@ mp_refresh_is_due(mp_importer_t *importer)
 
 /* ---- telling ----------------------------------------------------------- */
 
-/* Is this what the log was told last time, and did nothing change? */
+/* Has the log been told this, and was the file not saved since? */
 static int
 is_told(mp_refresh_t *refresh, PyObject *row)
 {
-    mp_importer_t *importer = refresh->reach.importer;
+    PyObject *stories = refresh->reach.importer->told;
+    PyObject *culprit = PyTuple_GET_ITEM(row, 1);
     PyObject *story = PyObject_Repr(row);
-    if (!story) {
-        PyErr_Clear(); /* a broken __repr__: then it is told each time */
+    int told = story ? PySet_Contains(stories, story) : 0;
+    if (told == 1 && PySet_Contains(refresh->reach.changed, culprit) == 1) {
+        told = 0;
     }
-    int told = story && importer->told
-               && PyUnicode_Compare(story, importer->told) == 0
-               && PySet_GET_SIZE(refresh->reach.changed) == 0;
-    Py_XSETREF(importer->told, story);
-    return told;
+    if (story) {
+        PySet_Add(stories, story);
+    }
+    PyErr_Clear(); /* a broken __repr__: then it is told each time */
+    Py_XDECREF(story);
+    return told == 1;
 }
 
 /* A failure that is tried again without a change, once a second, is told
@@ -168,11 +172,39 @@ stage(mp_refresh_t *refresh, int was_retry)
     }
     importer->staging = staging;
     int failed = mp_component_run_all(refresh);
-    importer->staging = NULL;
+    if (importer->staging == staging) {
+        importer->staging = NULL;
+    }
     return failed;
 }
 
 #define LONGEST_HISTORY 100
+
+/* The failures with their exceptions as text, because an exception keeps alive
+ * what it was raised in. New list. */
+static PyObject *
+describe_failures(mp_refresh_t *refresh)
+{
+    Py_ssize_t count = PyList_GET_SIZE(refresh->failures);
+    PyObject *list = PyList_New(0);
+    for (Py_ssize_t i = 0; list && i < count; i++) {
+        PyObject *row = PyList_GET_ITEM(refresh->failures, i);
+        PyObject *exc = PyTuple_GET_ITEM(row, 0);
+        PyObject *text = PyUnicode_FromFormat("%s: %S", Py_TYPE(exc)->tp_name,
+                                              exc);
+        if (!text) {
+            PyErr_Clear(); /* a broken __str__ */
+            text = PyUnicode_FromString(Py_TYPE(exc)->tp_name);
+        }
+        PyObject *told = Py_BuildValue("(NOO)", text, PyTuple_GET_ITEM(row, 1),
+                                       PyTuple_GET_ITEM(row, 2));
+        if (!told || PyList_Append(list, told) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(told);
+    }
+    return list;
+}
 
 /* For reload_history(). */
 static int
@@ -180,11 +212,14 @@ note_history(mp_refresh_t *refresh)
 {
     PyObject *history = refresh->reach.importer->history;
     apr_time_t now = apr_time_now();
+    if (PyDict_GET_SIZE(refresh->reach.old) == 0) {
+        return 0;
+    }
     PyObject *row = Py_BuildValue(
-        "(dldOO)", (double)now / APR_USEC_PER_SEC,
+        "(dldON)", (double)now / APR_USEC_PER_SEC,
         refresh->staging.next->number,
         (double)(now - refresh->began_at) / APR_USEC_PER_SEC,
-        refresh->staging.reasons, refresh->failures);
+        refresh->staging.reasons, describe_failures(refresh));
     int failed = !row || PyList_Append(history, row) < 0;
     Py_XDECREF(row);
     if (!failed && PyList_GET_SIZE(history) > LONGEST_HISTORY) {
@@ -208,22 +243,18 @@ commit(mp_refresh_t *refresh, int was_retry)
     return 0;
 }
 
-/* Has anything happened that a failed attempt should be repeated for? */
+/* Has anything happened to what a failed attempt has read? */
 static int
-is_retry_due(mp_importer_t *importer)
+is_touched(mp_importer_t *importer)
 {
-    if (!importer->has_pending) {
-        return 0;
-    }
-    if (apr_time_now() >= importer->retry_at
-        || PyList_GET_SIZE(importer->moved) > 0) {
+    if (PyList_GET_SIZE(importer->moved) > 0) {
         return 1;
     }
     PyObject *disjoint = PyObject_CallMethod(importer->touched, "isdisjoint",
                                              "O", importer->changed);
-    int due = disjoint ? disjoint == Py_False : -1;
+    int touched = disjoint ? disjoint == Py_False : -1;
     Py_XDECREF(disjoint);
-    return due;
+    return touched;
 }
 
 static int
@@ -233,11 +264,20 @@ has_news(mp_importer_t *importer)
            || PyList_GET_SIZE(importer->moved) > 0 || importer->has_polled;
 }
 
+/* Is what failed to be tried again, whatever else happened? */
+static int
+is_retry_due(mp_importer_t *importer)
+{
+    if (!importer->has_pending) {
+        return 0;
+    }
+    return apr_time_now() >= importer->retry_at ? 1 : is_touched(importer);
+}
+
 /* Spread what was marked, and stage it. 1: done; 0: files changed while they
  * were executed, so nothing was decided; -1 */
 static int
-refresh_marked(mp_refresh_t *refresh, mp_importer_t *importer, int retry,
-               int is_last_try)
+refresh_marked(mp_refresh_t *refresh, mp_importer_t *importer, int retry)
 {
     if (mp_root_sync_builtins(importer, 0) < 0) {
         return -1;
@@ -245,7 +285,9 @@ refresh_marked(mp_refresh_t *refresh, mp_importer_t *importer, int retry,
     if (retry && mp_reach_mark_pending(&refresh->reach) < 0) {
         return -1;
     }
-    if (mp_reach_spread(&refresh->reach) < 0) {
+    if (mp_reach_spread(&refresh->reach) < 0
+        || (!retry && importer->has_pending
+            && mp_reach_mark_related(&refresh->reach) < 0)) {
         return -1;
     }
     /* Nothing reached by a retry: what failed is as it was. */
@@ -256,7 +298,7 @@ refresh_marked(mp_refresh_t *refresh, mp_importer_t *importer, int retry,
         return -1;
     }
     int disturbed = mp_reach_is_disturbed(&refresh->reach);
-    if (disturbed && !(disturbed > 0 && is_last_try)) {
+    if (disturbed) {
         return disturbed < 0 ? -1 : 0;
     }
     return commit(refresh, retry) < 0 ? -1 : 1;
@@ -301,7 +343,10 @@ refresh_locked(mp_importer_t *importer)
 {
     int failed;
     uint64_t position = mp_changes_collect(importer, &failed);
-    int retry = failed ? -1 : is_retry_due(importer);
+    if (failed) {
+        return -1;
+    }
+    int retry = is_retry_due(importer);
     if (retry < 0) {
         return -1;
     }
@@ -312,13 +357,16 @@ refresh_locked(mp_importer_t *importer)
         done = begin(&refresh, importer);
         position = refresh.reach.position;
         if (!done) {
-            done = refresh_marked(&refresh, importer, retry,
-                                  apr_time_now() >= end_time);
+            done = refresh_marked(&refresh, importer, retry);
         }
-        if (done <= 0 && mp_reach_give_back(&refresh.reach, importer) < 0) {
+        if (done <= 0 && mp_lock_is_mine(importer)
+            && mp_reach_give_back(&refresh.reach, importer) < 0) {
             done = -1;
         }
         end(&refresh);
+        if (!done && apr_time_now() >= end_time) {
+            return 0; /* files change without a pause: the next request */
+        }
     }
     if (done >= 0 && importer->view) {
         mp_watch_settle(importer->view, position);
@@ -331,6 +379,10 @@ static void
 report_wait(mp_importer_t *importer, server_rec *server)
 {
     PyObject *exc = PyErr_GetRaisedException();
+    if (!mp_lock_is_news(importer)) {
+        Py_DECREF(exc);
+        return;
+    }
     PyObject *text = PyObject_Str(exc);
     const char *line = text ? PyUnicode_AsUTF8(text) : NULL;
     mp_thread_suspended_t held = mp_thread_suspend();
@@ -350,11 +402,15 @@ mp_refresh_run(mp_importer_t *importer)
     if (mp_lock_is_mine(importer)) {
         return; /* a module body asks, in the middle of one */
     }
-    if (mp_lock_take(importer) < 0) {
+    if (mp_lock_take(importer) < 0 && !mp_stage_take_over(importer)) {
         report_wait(importer, server);
         return;
     }
-    if (refresh_locked(importer) < 0) {
+    int failed = refresh_locked(importer);
+    if (failed && !mp_lock_is_mine(importer)) {
+        PyErr_Clear(); /* another thread has taken over, and will tell */
+    }
+    else if (failed) {
         mp_error_log(importer->state, MP_LOG_SERVER(server), "MPY0204",
                      "changed modules cannot be looked at");
     }

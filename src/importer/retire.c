@@ -68,8 +68,10 @@ retire_unused(mp_importer_t *importer, mp_generation_t *generation)
         return;
     }
     Py_ssize_t count = PyList_GET_SIZE(instances);
-    qsort(((PyListObject *)instances)->ob_item, (size_t)count,
-          sizeof(PyObject *), by_serial_descending);
+    if (count > 0) {
+        qsort(((PyListObject *)instances)->ob_item, (size_t)count,
+              sizeof(PyObject *), by_serial_descending);
+    }
     for (Py_ssize_t i = 0; i < count; i++) {
         mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(instances,
                                                                    i);

@@ -26,8 +26,7 @@ int mp_root_add_application(mp_importer_t *importer, const char *path);
 
 /* The root that a module in directory dir belongs to, and in *prefix what its
  * name begins with: "_mp_1234abcd.pkg."; malloc'd, freed by the caller. Looks
- * at the disk. NULL: out of memory. Does not need to be attached, but the
- * holder of the stage lock calls it. */
+ * at the disk. NULL: out of memory. Does not need to be attached. */
 mp_root_t *mp_root_of(mp_importer_t *importer, const char *dir, char **prefix);
 
 /* The root whose names begin with this prefix ("_mp_1234abcd"), or NULL. */

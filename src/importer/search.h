@@ -2,8 +2,7 @@
  *
  * Only looks; loads nothing. Every directory it looks into is watched first,
  * and every place it looked at is recorded as a probe, so that a file that
- * appears there later is noticed. The stage lock is held. [attached; detaches
- * for the disk] */
+ * appears there later is noticed. [attached; detaches for the disk] */
 #ifndef MP_IMPORTER_SEARCH_H
 #define MP_IMPORTER_SEARCH_H
 

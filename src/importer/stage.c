@@ -3,6 +3,7 @@
 
 #include "importer/stage.h"
 
+#include "importer/changes.h"
 #include "importer/code.h"
 #include "importer/effects.h"
 #include "importer/handover.h"
@@ -102,6 +103,21 @@ predecessor(mp_importer_t *importer, PyObject *name)
     return (mp_instance_t *)old;
 }
 
+/* Another thread has taken over: the importer's fields are not ours. */
+static void
+end_abandoned(mp_importer_t *importer, mp_instance_t *instance,
+              mp_effects_t *effects)
+{
+    PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), NULL);
+    PyErr_Format(PyExc_TimeoutError, "module %R was given up: its body took "
+                 "longer than %d s, and its file has changed since",
+                 instance->name, importer->timeout_ms / 1000);
+    mp_effects_t *others = importer->effects;
+    importer->effects = effects;
+    mp_effects_end(importer, effects);
+    importer->effects = others;
+}
+
 /* Run the code, in the sight of the generation. New reference to a result of
  * no interest. */
 static PyObject *
@@ -112,7 +128,6 @@ evaluate(mp_importer_t *importer, mp_generation_t *generation,
     PyObject *globals = PyModule_GetDict(instance->module);
     PyObject *result = NULL;
     name_executing(importer);
-    instance->is_executing = 1;
     instance->loaded_at = apr_time_now();
     void *pin = mp_thread_set_pin(generation);
     if (mp_effects_begin(importer, &effects, generation, instance,
@@ -120,8 +135,11 @@ evaluate(mp_importer_t *importer, mp_generation_t *generation,
         result = PyEval_EvalCode(instance->code, globals, globals);
     }
     mp_thread_set_pin(pin);
-    instance->is_executing = 0;
-    if (mp_effects_end(importer, &effects) < 0) {
+    if (instance->is_abandoned) {
+        Py_CLEAR(result);
+        end_abandoned(importer, instance, &effects);
+    }
+    else if (mp_effects_end(importer, &effects) < 0) {
         Py_CLEAR(result);
     }
     return result;
@@ -142,6 +160,9 @@ run_body(mp_importer_t *importer, mp_generation_t *generation,
     PyObject *result = NULL;
     if (mp_handover_give(importer, instance, old) == 0) {
         result = evaluate(importer, generation, instance);
+    }
+    if (instance->is_abandoned) {
+        return -1;
     }
     PyObject *exc = PyErr_GetRaisedException();
     Py_ssize_t depth = PyList_GET_SIZE(importer->bodies);
@@ -381,6 +402,8 @@ execute(mp_importer_t *importer, mp_generation_t *generation,
     instance->loads = old ? old->loads + 1 : 1;
     instance->reason = reason_of(importer, instance);
     Py_XSETREF(instance->generation, Py_NewRef(generation));
+    /* From the moment it can be found to the moment it can be used. */
+    instance->is_executing = 1;
     int failed = !instance->reason
                  || mp_portal_ensure(importer, instance->name) < 0
                  || PyDict_SetItem(generation->table, instance->name,
@@ -389,8 +412,11 @@ execute(mp_importer_t *importer, mp_generation_t *generation,
                  || run_body(importer, generation, instance, old) < 0
                  || adopt_replacement(importer, instance) < 0
                  || (parent && mp_stage_bind(parent, instance) < 0);
-    if (failed) {
+    if (failed && !instance->is_abandoned) {
         drop_failed(importer, generation, instance);
+    }
+    instance->is_executing = 0;
+    if (failed) {
         Py_DECREF(instance);
         return NULL;
     }
@@ -489,4 +515,72 @@ mp_stage_await(mp_importer_t *importer, mp_generation_t *generation,
     mp_instance_t *instance = mp_generation_find(generation, name);
     mp_lock_leave(importer);
     return instance;
+}
+
+/* ---- bodies that do not end -------------------------------------------- */
+
+/* Did a file change that the hanging bodies, or their refresh, have read? */
+static int
+is_hang_touched(mp_importer_t *importer)
+{
+    int failed;
+    mp_changes_collect(importer, &failed);
+    int touched = !failed && PyList_GET_SIZE(importer->moved) > 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(importer->bodies); i++) {
+        mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(
+            importer->bodies, i);
+        touched |= PySet_Contains(importer->changed, instance->file) == 1;
+    }
+    if (!touched && importer->reading) {
+        PyObject *disjoint = PyObject_CallMethod(
+            importer->reading, "isdisjoint", "O", importer->changed);
+        touched = disjoint == Py_False;
+        Py_XDECREF(disjoint);
+    }
+    return touched;
+}
+
+/* They are found in no table any more. */
+static void
+abandon_bodies(mp_importer_t *importer)
+{
+    PyObject *bodies = importer->bodies;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(bodies); i++) {
+        mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(bodies, i);
+        mp_generation_t *generation = (mp_generation_t *)instance->generation;
+        instance->is_abandoned = 1;
+        if (mp_generation_find(generation, instance->name) == instance) {
+            PyDict_DelItem(generation->table, instance->name);
+        }
+    }
+}
+
+int
+mp_stage_take_over(mp_importer_t *importer)
+{
+    PyObject *exc = PyErr_GetRaisedException();
+    PyObject *fresh = PyList_New(0);
+    unsigned long ident = 0;
+    if (fresh && is_hang_touched(importer)) {
+        ident = mp_lock_take_over(importer);
+    }
+    if (ident) {
+        abandon_bodies(importer);
+        Py_SETREF(importer->bodies, fresh);
+        fresh = NULL;
+        importer->effects = NULL;
+        importer->staging = NULL;
+        importer->reading = NULL;
+        /* It had taken changes that it never dealt with. */
+        PyList_Append(importer->moved, Py_None);
+        PyThreadState_SetAsyncExc(ident, PyExc_SystemExit);
+    }
+    Py_XDECREF(fresh);
+    PyErr_Clear(); /* out of memory: as good as that can be */
+    if (ident) {
+        Py_XDECREF(exc);
+        return 1;
+    }
+    PyErr_SetRaisedException(exc);
+    return 0;
 }

@@ -19,6 +19,13 @@ mp_instance_t *mp_stage_load(mp_importer_t *importer,
                              const mp_location_t *location,
                              PyObject *search, int is_entry);
 
+/* Some body does not end, and the stage lock could not be had: if one of the
+ * files involved has changed since, give that body up and take the lock. What
+ * it does from now on counts for nothing; if it runs Python code, it is
+ * interrupted. 1 the lock is ours, 0 not. The exception in flight is left in
+ * place when not. [attached] */
+int mp_stage_take_over(mp_importer_t *importer);
+
 /* part becomes an attribute of its package, as import does it. 0 or -1. */
 int mp_stage_bind(mp_instance_t *parent, mp_instance_t *part);
 

@@ -77,8 +77,8 @@ static int (*const start[])(mp_state_t *) = {
 };
 
 static void (*const stop[])(mp_state_t *) = {
-    mp_importer_stop,
     mp_functions_run_cleanups,
+    mp_importer_stop,
     NULL
 };
 

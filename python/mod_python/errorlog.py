@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import Any
 
 import _apache
+
+from mod_python import tracebacks
 
 _LEVELS = (
     (logging.CRITICAL, _apache.APLOG_CRIT),
@@ -54,6 +57,13 @@ class ErrorLogFormatter(logging.Formatter):
         if record.name == "root":
             return record.message
         return f"{record.name}: {record.message}"
+
+
+    def formatException(self, ei: Any) -> str:
+        """The lines of the version that ran, not those of the file now."""
+        if ei[1] is None:
+            return super().formatException(ei)
+        return "".join(tracebacks.format_exception(ei[1])).rstrip("\n")
 
 
 class ErrorLogHandler(logging.Handler):

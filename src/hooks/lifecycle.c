@@ -12,6 +12,7 @@
 #include "runtime/error.h"
 #include "runtime/interp.h"
 #include "runtime/module.h"
+#include "runtime/path.h"
 #include "runtime/thread.h"
 #include "server/config.h"
 #include "server/handlers.h"
@@ -98,8 +99,11 @@ run_import(const mp_import_t *import)
     if (!interp || mp_thread_enter(&outer, interp, NULL) < 0) {
         return; /* it is in the log why */
     }
-    if (mp_importer_import(interp->state->importer, import->module,
-                           import->function) < 0) {
+    const mp_dir_config_t *config = mp_config_of_server_defaults(
+        interp->server);
+    if ((config->path && mp_path_apply(interp->state, config->path) < 0)
+        || mp_importer_import(interp->state->importer, import->module,
+                              import->function) < 0) {
         char what[512];
         snprintf(what, sizeof(what), "PythonImport %s%s%s %s", import->module,
                  import->function ? "::" : "",

@@ -10,6 +10,7 @@
 #include "importer/import_hook.h"
 #include "importer/importer.h"
 #include "importer/loader.h"
+#include "importer/lock.h"
 #include "importer/refresh.h"
 #include "importer/retire.h"
 #include "importer/root.h"
@@ -192,6 +193,15 @@ mp_importer_add_applications(mp_importer_t *importer,
         }
     }
     return 0;
+}
+
+PyObject *
+mp_importer_running_body(mp_state_t *state)
+{
+    mp_importer_t *importer = state->importer;
+    Py_ssize_t depth = importer ? PyList_GET_SIZE(importer->bodies) : 0;
+    return depth > 0 && mp_lock_is_mine(importer)
+               ? PyList_GET_ITEM(importer->bodies, depth - 1) : NULL;
 }
 
 /* ---- pins -------------------------------------------------------------- */

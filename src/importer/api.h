@@ -36,6 +36,10 @@ PyObject *mp_importer_pin(mp_importer_t *importer, int is_stale);
 /* Let go of it. [attached] */
 void mp_importer_unpin(PyObject *pin);
 
+/* The mp_instance whose body runs in this thread, borrowed; NULL without an
+ * exception when none does. [attached] */
+PyObject *mp_importer_running_body(mp_state_t *state);
+
 /* Application roots of a server that uses this interpreter. [attached] */
 int mp_importer_add_applications(mp_importer_t *importer,
                                  const server_rec *server);

@@ -88,7 +88,8 @@ is_wanted_late(mp_refresh_t *refresh, mp_instance_t *old)
     while (PyDict_Next(refresh->staging.old, &position, &name, &value)) {
         mp_instance_t *holder = (mp_instance_t *)value;
         mp_instance_t *now = mp_generation_find(refresh->staging.next, name);
-        if (!now || PyDict_Contains(holder->edges, old->name) != 1) {
+        PyObject *edge = PyDict_GetItemWithError(holder->edges, old->name);
+        if (!now || !edge || PyLong_AsLong(edge) != MP_EDGE_LATE) {
             continue;
         }
         if (!memcmp(now->source.hash, holder->source.hash,
@@ -98,6 +99,19 @@ is_wanted_late(mp_refresh_t *refresh, mp_instance_t *old)
         wanted = 2;
     }
     return wanted;
+}
+
+/* Does the body of this module catch exceptions? Then it may do without a
+ * module that does not load. */
+static int
+may_catch(mp_instance_t *instance)
+{
+    PyObject *table = instance->code
+        ? PyObject_GetAttrString(instance->code, "co_exceptiontable") : NULL;
+    int may = !table || !PyBytes_Check(table) || PyBytes_GET_SIZE(table) > 0;
+    PyErr_Clear(); /* no code: a namespace package */
+    Py_XDECREF(table);
+    return may;
 }
 
 /* Is it certain that a member is imported again? By a module that is executed
@@ -116,7 +130,7 @@ is_wanted_surely(mp_refresh_t *refresh, mp_instance_t *member)
     while (!wanted
            && PyDict_Next(refresh->staging.old, &position, &name, &value)) {
         mp_instance_t *holder = (mp_instance_t *)value;
-        wanted = holder != member
+        wanted = holder != member && !may_catch(holder)
                  && PyDict_Contains(holder->edges, member->name) == 1
                  && PyDict_Contains(sources, holder->file) == 0;
     }
@@ -133,11 +147,11 @@ compile_members(mp_refresh_t *refresh, mp_instance_t **members, size_t count)
         if (mp_code_check(importer, file) == 0) {
             continue;
         }
+        PyObject *exc = PyErr_GetRaisedException();
         if (!is_wanted_surely(refresh, members[i])) {
-            PyErr_Clear(); /* whoever imports it all the same will see */
+            Py_DECREF(exc); /* whoever imports it all the same will see */
             continue;
         }
-        PyObject *exc = PyErr_GetRaisedException();
         refresh->staging.culprit = Py_NewRef(file);
         PySet_Add(importer->touched, file);
         PyErr_SetRaisedException(exc);

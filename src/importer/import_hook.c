@@ -246,7 +246,8 @@ mp_import_dotted(const mp_import_request_t *request, PyObject *name,
 }
 
 mp_instance_t *
-mp_import_file(const mp_import_request_t *request, PyObject *path)
+mp_import_file(const mp_import_request_t *request, PyObject *path,
+               PyObject *own_path)
 {
     mp_location_t location = {0};
     int found = mp_search_file(request->importer, path, &location);
@@ -257,6 +258,7 @@ mp_import_file(const mp_import_request_t *request, PyObject *path)
         }
         return NULL;
     }
+    location.own_path = own_path;
     mp_instance_t *instance = load_located(request, &location, 1);
     mp_location_clear(&location);
     return instance;
@@ -359,6 +361,25 @@ import_relative(const mp_import_request_t *request, mp_root_t *root,
 
 /* ---- from m import ... ------------------------------------------------- */
 
+/* `from package import item` would fall back on sys.modules, which may still
+ * have the portal of a part that is gone. */
+static int
+refuse_remains(const mp_import_request_t *request, mp_instance_t *package,
+               PyObject *item)
+{
+    mp_state_t *state = request->importer->state;
+    PyObject *full = PyUnicode_FromFormat("%U.%U", package->name, item);
+    PyObject *present = full ? PyDict_GetItemWithError(
+                                   PyImport_GetModuleDict(), full) : NULL;
+    if (present && Py_IS_TYPE(present, state->types[MP_TYPE_PORTAL])
+        && !mp_generation_find(request->generation, full)) {
+        PyErr_Format(PyExc_ImportError, "cannot import name %R from %R (%S)",
+                     item, package->name, package->file);
+    }
+    Py_XDECREF(full);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static int
 import_from_item(const mp_import_request_t *request, mp_instance_t *package,
                  PyObject *item, int is_star)
@@ -379,7 +400,10 @@ import_from_item(const mp_import_request_t *request, mp_instance_t *package,
         }
     }
     mp_instance_t *part = import_part(request, package, item, 1);
-    return part || !PyErr_Occurred() ? 0 : -1;
+    if (part || PyErr_Occurred()) {
+        return part ? 0 : -1;
+    }
+    return refuse_remains(request, package, item);
 }
 
 static int

@@ -32,10 +32,12 @@ typedef struct {
 mp_instance_t *mp_import_dotted(const mp_import_request_t *request,
                                 PyObject *name, mp_instance_t **top);
 
-/* Import the module in a file (absolute path). Borrowed; NULL with ImportError
- * when there is no such file, or with what its body raises. [attached] */
+/* Import the module in a file (absolute path). own_path: the list that its
+ * __mp_path__ begins with, if it is not loaded yet; or NULL. Borrowed; NULL
+ * with ImportError when there is no such file, or with what its body raises.
+ * [attached] */
 mp_instance_t *mp_import_file(const mp_import_request_t *request,
-                              PyObject *path);
+                              PyObject *path, PyObject *own_path);
 
 /* The instance of this name that code with these globals (NULL: nobody hot) is
  * to see, and depends on from now on: that of the generation in sight, loaded

@@ -122,8 +122,13 @@ mp_instance_add_edge(mp_instance_t *instance, PyObject *target,
                      mp_edge_t edge)
 {
     PyObject *known = PyDict_GetItemWithError(instance->edges, target);
-    if (known && PyLong_AsLong(known) != MP_EDGE_LATE) {
-        return 0;
+    if (known) {
+        long kind = PyLong_AsLong(known);
+        int is_weak = kind == MP_EDGE_LATE
+                      || (kind == MP_EDGE_PACKAGE && edge == MP_EDGE_IMPORT);
+        if (!is_weak) {
+            return 0;
+        }
     }
     if (PyErr_Occurred()) {
         return -1;
@@ -153,6 +158,7 @@ instance_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(instance->bindings);
     Py_VISIT(instance->absent);
     Py_VISIT(instance->search);
+    Py_VISIT(instance->own_path);
     Py_VISIT(instance->parent);
     Py_VISIT(instance->links);
     Py_VISIT(instance->text);
@@ -196,6 +202,7 @@ instance_dealloc(PyObject *self)
     instance_clear(self);
     Py_CLEAR(instance->name);
     Py_CLEAR(instance->file);
+    Py_CLEAR(instance->own_path);
     Py_CLEAR(instance->parent);
     Py_CLEAR(instance->links);
     Py_CLEAR(instance->text);
@@ -234,6 +241,8 @@ static PyMemberDef instance_members[] = {
      "The module's file (str), None for a namespace package."},
     {"instance", T_LONG, offsetof(mp_instance_t, loads), READONLY,
      "How often this module has been executed in this process (int)."},
+    {"source", T_OBJECT, offsetof(mp_instance_t, text), READONLY,
+     "The text that was executed (bytes); None for a namespace package."},
     {"successor", T_OBJECT, offsetof(mp_instance_t, successor), READONLY,
      "For __mp_purge__: the module that goes on in its place; None when none\n"
      "does, as for all when the process ends."},

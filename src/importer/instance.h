@@ -37,6 +37,7 @@ typedef struct mp_instance_t {
                              not there */
     PyObject *search;     /* tuple of str: directories after its own root:
                              of the handler, of the configuration */
+    PyObject *own_path;   /* list: what __mp_path__ begins with; NULL: empty */
     PyObject *parent;     /* str: name of its package, or None */
     PyObject *links;      /* list of str: what the file, a symbolic link, leads
                              to, step by step; NULL: it is none */
@@ -77,7 +78,8 @@ mp_instance_t *mp_instance_create(mp_importer_t *importer, mp_root_t *root,
 mp_instance_t *mp_instance_of_globals(mp_state_t *state, PyObject *globals);
 
 /* Record that refreshing `target` means refreshing instance. 0 or -1. A known
- * edge is kept, but for a late one, which any other replaces. */
+ * edge is kept, but for a late one, which any other replaces, and that of a
+ * package to its part, which an import replaces. */
 int mp_instance_add_edge(mp_instance_t *instance, PyObject *target,
                          mp_edge_t edge);
 

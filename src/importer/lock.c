@@ -134,6 +134,15 @@ mp_lock_is_mine(mp_importer_t *importer)
     return mine;
 }
 
+int
+mp_lock_is_busy(mp_importer_t *importer)
+{
+    pthread_mutex_lock(&importer->lock);
+    int busy = importer->owner && importer->owner != mp_thread_self();
+    pthread_mutex_unlock(&importer->lock);
+    return busy;
+}
+
 unsigned long
 mp_lock_take_over(mp_importer_t *importer)
 {

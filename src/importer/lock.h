@@ -21,5 +21,7 @@ unsigned long mp_lock_take_over(mp_importer_t *importer);
 /* Is this the first time that the log is to be told of such an owner? */
 int mp_lock_is_news(mp_importer_t *importer);
 int mp_lock_is_mine(mp_importer_t *importer);
+/* Has somebody else got it? */
+int mp_lock_is_busy(mp_importer_t *importer);
 
 #endif

@@ -220,6 +220,24 @@ is_search_suspect(mp_reach_t *reach, mp_instance_t *instance)
     return suspect;
 }
 
+/* Did something happen in "x" or "x/__init__", beside "x.py"? */
+static int
+is_place_suspect(mp_reach_t *reach, mp_instance_t *instance)
+{
+    Py_ssize_t length = PyUnicode_GET_LENGTH(instance->file);
+    if (PyList_GET_SIZE(reach->moved) > 0 || length < 4) {
+        return 1;
+    }
+    PyObject *stem = PyUnicode_Substring(instance->file, 0, length - 3);
+    PyObject *init = stem ? PyUnicode_FromFormat("%U/__init__", stem) : NULL;
+    int suspect = init && (PySet_Contains(reach->changed, stem) == 1
+                           || PySet_Contains(reach->changed, init) == 1);
+    Py_XDECREF(init);
+    Py_XDECREF(stem);
+    PyErr_Clear(); /* out of memory: better look */
+    return init ? suspect : 1;
+}
+
 /* Do the imports of this instance lead elsewhere now? Marks it. */
 static int
 compare_imports(mp_reach_t *reach, mp_instance_t *instance, size_t node)
@@ -294,6 +312,13 @@ mark_if_changed(mp_reach_t *reach, mp_instance_t *instance, size_t node)
     if (suspect < 0
         || (suspect && compare_source(reach, instance, node) < 0)) {
         return -1;
+    }
+    if (is_place_suspect(reach, instance)) {
+        int hidden = mp_search_is_hidden(reach->importer, instance);
+        if (hidden < 0
+            || (hidden && PySet_Add(reach->hidden, instance->name) < 0)) {
+            return -1;
+        }
     }
     suspect = is_search_suspect(reach, instance);
     if (suspect < 0
@@ -532,6 +557,48 @@ mp_reach_mark_related(mp_reach_t *reach)
     Py_XDECREF(reached);
     Py_XDECREF(found);
     return failed || PyErr_Occurred() ? -1 : 0;
+}
+
+/* Could one of the events be about this module? */
+static int
+is_named(mp_importer_t *importer, mp_instance_t *instance)
+{
+    PyObject *lists[] = {
+        instance->probes, instance->links == Py_None ? NULL : instance->links,
+        instance->data,
+    };
+    int named = PySet_Contains(importer->changed, instance->file);
+    for (size_t i = 0; !named && i < sizeof(lists) / sizeof(*lists); i++) {
+        PyObject *disjoint = lists[i]
+            ? PyObject_CallMethod(importer->changed, "isdisjoint", "O",
+                                  lists[i]) : NULL;
+        named = disjoint == Py_False;
+        Py_XDECREF(disjoint);
+    }
+    return named;
+}
+
+int
+mp_reach_is_concerned(mp_importer_t *importer)
+{
+    int failed;
+    mp_changes_collect(importer, &failed);
+    if (failed || PyList_GET_SIZE(importer->moved) > 0
+        || importer->has_polled) {
+        PyErr_Clear(); /* whoever deals with it will see */
+        return 1;
+    }
+    mp_generation_t *current = (mp_generation_t *)importer->current;
+    PyObject *instances = PyDict_Values(current->table);
+    Py_ssize_t count = instances ? PyList_GET_SIZE(instances) : 0;
+    int concerned = !instances;
+    for (Py_ssize_t i = 0; i < count && !concerned; i++) {
+        concerned = is_named(importer, (mp_instance_t *)PyList_GET_ITEM(
+                                           instances, i));
+    }
+    Py_XDECREF(instances);
+    PyErr_Clear(); /* as above */
+    return concerned;
 }
 
 /* ---- beginning and end ------------------------------------------------ */

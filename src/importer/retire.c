@@ -110,6 +110,23 @@ mp_retire_unpin(mp_generation_t *generation)
     mp_retire_flush(importer);
 }
 
+/* ---- cleanups ---------------------------------------------------------- */
+
+/* What its body registered with apache.register_cleanup(), the version that
+ * goes on has registered, too. */
+void
+mp_retire_forget(mp_importer_t *importer, mp_instance_t *instance)
+{
+    PyObject *cleanups = importer->state->cleanups;
+    for (Py_ssize_t i = PyList_GET_SIZE(cleanups) - 1; i >= 0; i--) {
+        PyObject *row = PyList_GET_ITEM(cleanups, i);
+        if (PyTuple_GET_ITEM(row, 2) == (PyObject *)instance
+            && PySequence_DelItem(cleanups, i) < 0) {
+            PyErr_Clear(); /* cannot be */
+        }
+    }
+}
+
 /* ---- hooks ------------------------------------------------------------- */
 
 /* __mp_purge__(), if it has one. */
@@ -157,6 +174,7 @@ mp_retire_flush(mp_importer_t *importer)
             PyErr_Clear(); /* cannot be */
         }
         purge(importer, (mp_instance_t *)instance);
+        mp_retire_forget(importer, (mp_instance_t *)instance);
         Py_DECREF(instance);
     }
 }

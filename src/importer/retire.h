@@ -21,6 +21,10 @@ void mp_retire_superseded(mp_importer_t *importer, mp_generation_t *before);
  * made for failed. [attached] No hook runs yet. */
 void mp_retire_instance(mp_importer_t *importer, mp_instance_t *instance);
 
+/* What the body of an instance registered with apache.register_cleanup() is
+ * not to be called. [attached] */
+void mp_retire_forget(mp_importer_t *importer, mp_instance_t *instance);
+
 /* Run the hooks that are due; errors are logged. Not with the stage lock held,
  * because hooks are the programmer's code. [attached] */
 void mp_retire_flush(mp_importer_t *importer);

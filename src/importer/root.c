@@ -3,6 +3,9 @@
 
 #include "importer/root.h"
 
+#include "runtime/thread.h"
+#include "server/log.h"
+
 #include <apr_sha1.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,6 +216,28 @@ copy_builtins(mp_importer_t *importer, PyObject *copy, PyObject *builtins)
     return failed;
 }
 
+/* Code that is not under a root would get a copy of its own from there, which
+ * never reloads. */
+static void
+warn_of_sys_path(mp_importer_t *importer, mp_root_t *root)
+{
+    PyObject *path = PySys_GetObject("path");
+    PyObject *dir = PyUnicode_DecodeFSDefault(root->path);
+    int overlaps = path && dir ? PySequence_Contains(path, dir) : 0;
+    PyErr_Clear(); /* sys.path is none: nobody finds anything there */
+    Py_XDECREF(dir);
+    if (overlaps == 1) {
+        mp_thread_suspended_t held = mp_thread_suspend();
+        mp_log(MP_LOG_SERVER(importer->state->interp->server), APLOG_WARNING,
+               0, "MPY0208", "'%s' is on sys.path (interpreter '%s'): code "
+               "elsewhere that imports its modules gets copies that are not "
+               "reloaded; take it off PythonPath, or name it in "
+               "PythonModulePath", root->path,
+               importer->state->interp->name);
+        mp_thread_resume(held);
+    }
+}
+
 PyObject *
 mp_root_builtins(mp_importer_t *importer, mp_root_t *root)
 {
@@ -230,6 +255,7 @@ mp_root_builtins(mp_importer_t *importer, mp_root_t *root)
     Py_DECREF(hook);
     root->builtins_size = PyDict_GET_SIZE(importer->builtins);
     root->builtins = copy;
+    warn_of_sys_path(importer, root);
     return copy;
 }
 

@@ -33,16 +33,15 @@ mp_scope_directory(const char *dir)
     return PyUnicode_DecodeFSDefaultAndSize(dir, (Py_ssize_t)length);
 }
 
-/* PythonOption mod_python.importer.path "['/a', '~/b']" in scope of r. New
- * list. */
+/* PythonOption mod_python.importer.path "['/a', '~/b']" in scope of r, or
+ * of the main server. New list. */
 static PyObject *
-configured_path(request_rec *r)
+configured_path(const server_rec *server, request_rec *r)
 {
-    const char *text = NULL;
-    if (r) {
-        text = apr_table_get(mp_config_of_request(r)->options,
-                             "mod_python.importer.path");
-    }
+    const mp_dir_config_t *config = r
+        ? mp_config_of_request(r) : mp_config_of_server_defaults(server);
+    const char *text = config->options
+        ? apr_table_get(config->options, "mod_python.importer.path") : NULL;
     if (!text || !*text) {
         return PyList_New(0);
     }
@@ -89,7 +88,8 @@ make_search(mp_scope_t *scope, request_rec *r)
     if (scope->importing) {
         return Py_NewRef(scope->importing->search);
     }
-    PyObject *list = configured_path(r);
+    PyObject *list = configured_path(
+        scope->importer->state->interp->server, r);
     PyObject *search = NULL;
     if (list && mp_scope_expand_home(list, scope->handler_root) == 0
         && (scope->handler_root == Py_None
@@ -191,9 +191,9 @@ hand_out(mp_import_request_t *request, mp_instance_t *instance)
 }
 
 static PyObject *
-import_file(mp_import_request_t *request, PyObject *path)
+import_file(mp_import_request_t *request, PyObject *path, PyObject *own_path)
 {
-    mp_instance_t *instance = mp_import_file(request, path);
+    mp_instance_t *instance = mp_import_file(request, path, own_path);
     return instance ? hand_out(request, instance) : NULL;
 }
 
@@ -240,7 +240,8 @@ mp_scope_import(mp_scope_t *scope, const char *text, request_rec *r)
         goto done;
     }
     if (path) {
-        module = import_file(&request, path);
+        module = import_file(&request, path,
+                             scope->importing ? scope->path : NULL);
         goto done;
     }
     name = PyUnicode_DecodeFSDefault(text);

@@ -190,30 +190,42 @@ list_of_one(PyObject *item)
     return list;
 }
 
-/* Fill location for what was found in place; base: name of the regular
- * package it is a part of ("pkg"), or NULL: named by its directory. */
-static int
-fill_location(mp_importer_t *importer, const place_t *place, const char *stem,
+/* The name of what was found in place, as a part of the regular package it is
+ * in, or by its directory (package NULL). New str; sets location->root. */
+static PyObject *
+name_location(mp_importer_t *importer, const place_t *place, PyObject *stem,
               mp_instance_t *package, mp_location_t *location)
 {
     char *prefix = NULL;
     if (package) {
         location->root = package->root;
-        location->name = PyUnicode_FromFormat("%U.%s", package->name, stem);
+        return PyUnicode_FromFormat("%U.%U", package->name, stem);
     }
-    else {
-        mp_thread_suspended_t held = mp_thread_suspend();
-        location->root = mp_root_of(importer, place->dir, &prefix);
-        mp_thread_resume(held);
-        if (!location->root) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        location->name = PyUnicode_FromFormat("%s%s", prefix, stem);
-        free(prefix);
+    mp_thread_suspended_t held = mp_thread_suspend();
+    location->root = mp_root_of(importer, place->dir, &prefix);
+    mp_thread_resume(held);
+    if (!location->root) {
+        return PyErr_NoMemory();
     }
+    PyObject *before = PyUnicode_DecodeFSDefault(prefix);
+    PyObject *name = before ? PyUnicode_Concat(before, stem) : NULL;
+    Py_XDECREF(before);
+    free(prefix);
+    return name;
+}
+
+/* Fill location for what was found in place. */
+static int
+fill_location(mp_importer_t *importer, const place_t *place, const char *stem,
+              mp_instance_t *package, mp_location_t *location)
+{
     PyObject *dir = PyUnicode_DecodeFSDefault(place->dir);
-    PyObject *inner = dir ? PyUnicode_FromFormat("%U/%s", dir, stem) : NULL;
+    PyObject *text = dir ? PyUnicode_DecodeFSDefault(stem) : NULL;
+    PyObject *inner = text ? PyUnicode_FromFormat("%U/%U", dir, text) : NULL;
+    if (inner) {
+        location->name = name_location(importer, place, text, package,
+                                       location);
+    }
     if (inner && place->found == PACKAGE) {
         location->file = PyUnicode_FromFormat("%U/__init__.py", inner);
         location->dirs = list_of_one(inner);
@@ -225,6 +237,7 @@ fill_location(mp_importer_t *importer, const place_t *place, const char *stem,
         location->dirs = list_of_one(inner);
     }
     Py_XDECREF(inner);
+    Py_XDECREF(text);
     Py_XDECREF(dir);
     int complete = location->name
                    && (place->found == NAMESPACE || location->file)
@@ -598,6 +611,39 @@ extend(PyObject *list, PyObject *items)
     return failed;
 }
 
+/* A module's __mp_path__ as a new list: "~" is the handler root; what is no
+ * absolute path after that leads nowhere. */
+static PyObject *
+own_path(mp_instance_t *instance, PyObject *value)
+{
+    PyObject *items = PySequence_List(value);
+    PyObject *list = items ? PyList_New(0) : NULL;
+    PyObject *home = PyTuple_GET_SIZE(instance->search) > 0
+        ? PyTuple_GET_ITEM(instance->search, 0) : NULL;
+    Py_ssize_t count = list ? PyList_GET_SIZE(items) : 0;
+    for (Py_ssize_t i = 0; i < count && list; i++) {
+        PyObject *item = PyList_GET_ITEM(items, i);
+        Py_ssize_t length = PyUnicode_Check(item)
+                                ? PyUnicode_GET_LENGTH(item) : 0;
+        Py_UCS4 first = length ? PyUnicode_READ_CHAR(item, 0) : 0;
+        PyObject *full = NULL;
+        if (first == '~' && home) {
+            PyObject *rest = PyUnicode_Substring(item, 1, length);
+            full = rest ? PyUnicode_Concat(home, rest) : NULL;
+            Py_XDECREF(rest);
+        }
+        else if (first == '/') {
+            full = Py_NewRef(item);
+        }
+        if (PyErr_Occurred() || (full && PyList_Append(list, full) < 0)) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(full);
+    }
+    Py_XDECREF(items);
+    return list;
+}
+
 PyObject *
 mp_search_list(mp_importer_t *importer, mp_instance_t *instance)
 {
@@ -611,13 +657,37 @@ mp_search_list(mp_importer_t *importer, mp_instance_t *instance)
     if (PyObject_GetOptionalAttr(instance->module,
                                  importer->state->names.__mp_path__, &own)
             < 0
-        || (own && extend(list, PySequence_List(own)) < 0)
+        || (own && extend(list, own_path(instance, own)) < 0)
         || extend(list, PySequence_List(instance->search)) < 0
         || extend(list, mp_search_applications(importer)) < 0) {
         Py_CLEAR(list);
     }
     Py_XDECREF(own);
     return list;
+}
+
+/* ---- modules that packages hide ---------------------------------------- */
+
+int
+mp_search_is_hidden(mp_importer_t *importer, mp_instance_t *instance)
+{
+    if (instance->is_package || instance->file == Py_None) {
+        return 0;
+    }
+    char *path = mp_source_path(instance->file);
+    size_t length = path ? strlen(path) : 0;
+    int hidden = path ? 0 : -1;
+    if (length > 3 && !strcmp(path + length - 3, ".py")) {
+        path[length - 3] = '\0';
+        mp_thread_suspended_t held = mp_thread_suspend();
+        if (importer->view && has_type(path, ".", "", S_IFDIR)) {
+            mp_watch_add(importer->view, path, NULL);
+        }
+        hidden = has_type(path, "__init__", ".py", S_IFREG);
+        mp_thread_resume(held);
+    }
+    free(path);
+    return hidden;
 }
 
 /* ---- namespace packages ------------------------------------------------ */

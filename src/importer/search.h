@@ -14,6 +14,7 @@ typedef struct {
     PyObject *name; /* full name, owned */
     PyObject *file; /* str, owned; NULL for a namespace package */
     PyObject *dirs; /* list of str, owned: a package's __path__; or NULL */
+    PyObject *own_path; /* list, borrowed: its first __mp_path__; or NULL */
 } mp_location_t;
 
 void mp_location_clear(mp_location_t *location);
@@ -49,6 +50,10 @@ PyObject *mp_search_list(mp_importer_t *importer, mp_instance_t *instance);
 
 /* The application roots as a new list of str. */
 PyObject *mp_search_applications(mp_importer_t *importer);
+
+/* Is there a package of the same name in the place of this module? It comes
+ * first. Watches what is on the way to become one. 1, 0, -1. */
+int mp_search_is_hidden(mp_importer_t *importer, mp_instance_t *instance);
 
 /* Are all portions of this namespace package still there, and none of them
  * hidden by a module or a regular package? 1 yes, 0 no, -1. */

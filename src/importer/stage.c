@@ -378,12 +378,26 @@ drop_failed(mp_importer_t *importer, mp_generation_t *generation,
     if (PyDict_Contains(generation->table, failed->name) == 1) {
         PyDict_DelItem(generation->table, failed->name);
     }
+    mp_retire_forget(importer, failed);
     mp_generation_t *current = (mp_generation_t *)importer->current;
     if (!mp_generation_find(current, failed->name)) {
         mp_portal_remove(importer, failed->name);
     }
     PyErr_Clear(); /* what matters is why the body failed */
     PyErr_SetRaisedException(exc);
+}
+
+/* What its __mp_path__ begins with, now and in later versions. */
+static int
+give_path(mp_importer_t *importer, mp_instance_t *instance, PyObject *path)
+{
+    PyObject *list = PySequence_List(path);
+    int failed = list ? PyDict_SetItem(PyModule_GetDict(instance->module),
+                                       importer->state->names.__mp_path__,
+                                       list) : -1;
+    Py_XDECREF(list);
+    instance->own_path = Py_NewRef(path);
+    return failed;
 }
 
 static mp_instance_t *
@@ -396,6 +410,11 @@ execute(mp_importer_t *importer, mp_generation_t *generation,
         importer, location->root, location->name, location->file,
         location->dirs, old ? old->search : search);
     if (!instance) {
+        return NULL;
+    }
+    PyObject *path = old ? old->own_path : location->own_path;
+    if (path && give_path(importer, instance, path) < 0) {
+        Py_DECREF(instance);
         return NULL;
     }
     instance->is_entry = is_entry || (old && old->is_entry);

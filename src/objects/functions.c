@@ -3,6 +3,7 @@
  * Module-level functions get the module, and with it the state, as self; they
  * may be called in threads that Python made, where nothing of ours has
  * entered. */
+#include "importer/api.h"
 #include "runtime/python.h"
 
 #include "objects/functions.h"
@@ -250,7 +251,9 @@ mp_functions_add_cleanup(mp_state_t *state, PyObject *callable,
                      Py_TYPE(callable)->tp_name);
         return -1;
     }
-    PyObject *pair = PyTuple_Pack(2, callable, data);
+    /* What a module's body registers goes with that version of the module. */
+    PyObject *body = mp_importer_running_body(state);
+    PyObject *pair = PyTuple_Pack(3, callable, data, body ? body : Py_None);
     if (!pair) {
         return -1;
     }
@@ -301,8 +304,8 @@ register_cleanup(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* Take the last (callable, data) off the list and call it. 0, or -1 with an
- * exception of one or the other. */
+/* Take the last (callable, data, body) off the list and call it. 0, or -1 with
+ * an exception of one or the other. */
 static int
 run_last(PyObject *cleanups)
 {

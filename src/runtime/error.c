@@ -13,7 +13,11 @@ PyObject *
 mp_error_format(mp_state_t *state, PyObject *exc)
 {
     PyObject *text = NULL, *lines = NULL, *empty = NULL;
-    PyObject *module = PyImport_ImportModule("traceback");
+    PyObject *module = PyImport_ImportModule("mod_python.tracebacks");
+    if (!module) {
+        PyErr_Clear(); /* the package is not there: Python's own has to do */
+        module = PyImport_ImportModule("traceback");
+    }
     if (!module) {
         return NULL;
     }

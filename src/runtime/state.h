@@ -62,7 +62,8 @@ struct mp_state_t {
     PyObject *original_path;    /* sys.path before any PythonPath, or NULL */
     PyObject *paths;            /* dict: text of a PythonPath -> its list */
     PyObject *streams[2];       /* raw ends of sys.stdout and sys.stderr */
-    PyObject *cleanups;         /* list of (callable, data): child exit */
+    PyObject *cleanups;         /* list of (callable, data, mp_instance whose
+                                   body registered it, or None): child exit */
     struct {
 #define X(name) PyObject *name;
         MP_NAMES(X)

@@ -206,7 +206,7 @@ def test_error_document_log_and_cleanup_see_the_generation_of_the_request(
             PythonHandler errors
         </Files>
         """)
-    assert site.get("x").text == "sorry 1 1"
+    assert site.texts("x") == {"sorry 1 1"}
     parked = site.later("x?park")
     site.wait_parked("middle")
     site.edit("child.py", "value = 2\n")

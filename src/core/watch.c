@@ -375,6 +375,12 @@ destroy_points(mp_watch_view_t *view, point_t *points)
 }
 
 void
+mp_watch_view_after_fork(mp_watch_view_t *view)
+{
+    init_lock(&view->lock);
+}
+
+void
 mp_watch_view_destroy(mp_watch_view_t *view)
 {
     apr_hash_index_t *at;

@@ -58,6 +58,10 @@ apr_status_t mp_watch_create(mp_watch_t **watch, apr_pool_t *pool);
 mp_watch_view_t *mp_watch_view_create(mp_watch_t *watch);
 void mp_watch_view_destroy(mp_watch_view_t *view);
 
+/* In a process that was forked by a program: threads that used the view are
+ * not there any more. */
+void mp_watch_view_after_fork(mp_watch_view_t *view);
+
 /* Watch the entries of dir (absolute, no trailing slash, as the caller spells
  * it: changes are reported in that spelling), and every symbolic link and
  * directory on the way to it. Call before reading what it holds. Idempotent

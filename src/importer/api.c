@@ -14,6 +14,7 @@
 #include "importer/refresh.h"
 #include "importer/retire.h"
 #include "importer/root.h"
+#include "importer/stage.h"
 #include "runtime/thread.h"
 #include "server/config.h"
 
@@ -28,20 +29,6 @@ void
 mp_importer_set_watch(mp_watch_t *watch)
 {
     server_watch = watch;
-}
-
-static int
-init_lock(mp_importer_t *importer)
-{
-    pthread_condattr_t attributes;
-    if (pthread_mutex_init(&importer->lock, NULL)
-        || pthread_condattr_init(&attributes)) {
-        return -1;
-    }
-    int failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-                 || pthread_cond_init(&importer->released, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return failed ? -1 : 0;
 }
 
 static const char *
@@ -116,7 +103,7 @@ int
 mp_importer_start(mp_state_t *state)
 {
     mp_importer_t *importer = calloc(1, sizeof(*importer));
-    if (!importer || init_lock(importer) < 0) {
+    if (!importer || mp_lock_init(importer) < 0) {
         free(importer);
         PyErr_NoMemory();
         return -1;
@@ -147,6 +134,9 @@ mp_importer_start(mp_state_t *state)
         return -1;
     }
     if (state->interp->number == 0 && mp_data_listen() < 0) {
+        return -1;
+    }
+    if (mp_stage_listen_for_forks(state) < 0) {
         return -1;
     }
     return mp_finder_install(importer);

@@ -200,6 +200,19 @@ fail_members(mp_refresh_t *refresh, mp_instance_t **members, size_t count,
     return 0;
 }
 
+static int
+fail_all(mp_refresh_t *refresh, PyObject *exc)
+{
+    PyObject *name, *unused;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(refresh->staging.old, &position, &name, &unused)) {
+        if (PyDict_SetItem(refresh->staging.failed, name, exc) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 /* Remember why a component did not load, for the log once the stage stands. */
 static int
 note_failure(mp_refresh_t *refresh, PyObject *exc, size_t count)
@@ -238,8 +251,7 @@ roll_back(mp_refresh_t *refresh, mp_instance_t **members, size_t count,
          * none stands. */
         if (PyDict_Contains(snapshot, members[i]->name) == 1) {
             mp_component_retire(refresh, snapshot, refresh->reach.base->table);
-            failed = PyDict_Update(refresh->staging.failed,
-                                   refresh->staging.old);
+            failed = fail_all(refresh, exc);
             PyDict_Clear(snapshot);
             failed = failed ? -1 : PyDict_Update(snapshot,
                                                  refresh->reach.base->table);

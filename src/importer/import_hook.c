@@ -10,6 +10,7 @@
 
 #include "importer/effects.h"
 #include "importer/lock.h"
+#include "importer/portal.h"
 #include "importer/root.h"
 #include "importer/search.h"
 #include "importer/stage.h"
@@ -786,6 +787,10 @@ mp_import_load(mp_importer_t *importer, PyObject *name)
     }
     if (!leaf && !PyErr_Occurred()) {
         raise_missing(name, NULL);
+    }
+    /* Somebody may have taken it out of sys.modules. */
+    if (leaf && mp_portal_ensure(importer, name) < 0) {
+        leaf = NULL;
     }
     Py_XDECREF(request.search);
     Py_XDECREF(request.dirs);

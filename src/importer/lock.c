@@ -10,6 +10,33 @@
 #include <stdio.h>
 #include <time.h>
 
+int
+mp_lock_init(mp_importer_t *importer)
+{
+    pthread_condattr_t attributes;
+    if (pthread_mutex_init(&importer->lock, NULL)
+        || pthread_condattr_init(&attributes)) {
+        return -1;
+    }
+    int failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+                 || pthread_cond_init(&importer->released, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return failed ? -1 : 0;
+}
+
+int
+mp_lock_after_fork(mp_importer_t *importer)
+{
+    mp_lock_init(importer); /* a thread may have held it at that moment */
+    importer->waiting = 0;
+    if (!importer->owner || importer->owner == mp_thread_self()) {
+        return 0;
+    }
+    importer->owner = NULL;
+    importer->depth = 0;
+    return 1;
+}
+
 static struct timespec
 deadline_after(int milliseconds)
 {

@@ -7,6 +7,13 @@
 
 #include "importer/importer.h"
 
+/* Make the lock. 0, or -1. */
+int mp_lock_init(mp_importer_t *importer);
+
+/* In a process that was forked by a program: an owner that is another thread
+ * is not there any more. 1: there was one, so what it was about is void. */
+int mp_lock_after_fork(mp_importer_t *importer);
+
 /* [attached; waits detached, at most importer->timeout_ms, and not at all once
  * somebody has waited that long] 0 got it; -1 with TimeoutError naming the
  * module that is being executed. */

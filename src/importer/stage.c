@@ -574,6 +574,19 @@ abandon_bodies(mp_importer_t *importer)
     }
 }
 
+/* What another thread was executing counts for nothing. */
+static void
+void_stage(mp_importer_t *importer, PyObject *no_bodies)
+{
+    abandon_bodies(importer);
+    Py_SETREF(importer->bodies, Py_NewRef(no_bodies));
+    importer->effects = NULL;
+    importer->staging = NULL;
+    importer->reading = NULL;
+    /* It had taken changes that it never dealt with. */
+    PyList_Append(importer->moved, Py_None);
+}
+
 int
 mp_stage_take_over(mp_importer_t *importer)
 {
@@ -584,14 +597,7 @@ mp_stage_take_over(mp_importer_t *importer)
         ident = mp_lock_take_over(importer);
     }
     if (ident) {
-        abandon_bodies(importer);
-        Py_SETREF(importer->bodies, fresh);
-        fresh = NULL;
-        importer->effects = NULL;
-        importer->staging = NULL;
-        importer->reading = NULL;
-        /* It had taken changes that it never dealt with. */
-        PyList_Append(importer->moved, Py_None);
+        void_stage(importer, fresh);
         PyThreadState_SetAsyncExc(ident, PyExc_SystemExit);
     }
     Py_XDECREF(fresh);
@@ -602,4 +608,47 @@ mp_stage_take_over(mp_importer_t *importer)
     }
     PyErr_SetRaisedException(exc);
     return 0;
+}
+
+/* ---- processes forked by programs -------------------------------------- */
+
+static PyObject *
+after_fork(PyObject *module, PyObject *unused)
+{
+    mp_importer_t *importer = mp_state_of_module(module)->importer;
+    PyObject *fresh = PyList_New(0);
+    if (importer->view) {
+        mp_watch_view_after_fork(importer->view);
+    }
+    if (mp_lock_after_fork(importer) && fresh) {
+        void_stage(importer, fresh);
+    }
+    Py_XDECREF(fresh);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef fork_methods[] = {
+    {"_after_fork", after_fork, METH_NOARGS,
+     "_after_fork()\n--\n\nCalled in a process that os.fork() has made."},
+    {NULL, NULL, 0, NULL}
+};
+
+int
+mp_stage_listen_for_forks(mp_state_t *state)
+{
+    PyObject *function = PyCFunction_New(fork_methods, state->module);
+    PyObject *os = function ? PyImport_ImportModule("os") : NULL;
+    PyObject *listen = os ? PyObject_GetAttrString(os, "register_at_fork")
+                          : NULL;
+    PyObject *keywords = listen
+        ? Py_BuildValue("{sO}", "after_in_child", function) : NULL;
+    PyObject *none = keywords ? PyTuple_New(0) : NULL;
+    PyObject *result = none ? PyObject_Call(listen, none, keywords) : NULL;
+    Py_XDECREF(none);
+    Py_XDECREF(keywords);
+    Py_XDECREF(listen);
+    Py_XDECREF(os);
+    Py_XDECREF(function);
+    Py_XDECREF(result);
+    return result ? 0 : -1;
 }

@@ -26,6 +26,10 @@ mp_instance_t *mp_stage_load(mp_importer_t *importer,
  * place when not. [attached] */
 int mp_stage_take_over(mp_importer_t *importer);
 
+/* Processes that programs fork (os.fork(), multiprocessing) can go on
+ * importing, whatever other threads were doing. 0 or -1. [attached] */
+int mp_stage_listen_for_forks(mp_state_t *state);
+
 /* part becomes an attribute of its package, as import does it. 0 or -1. */
 int mp_stage_bind(mp_instance_t *parent, mp_instance_t *part);
 

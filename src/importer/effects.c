@@ -13,13 +13,20 @@
 
 #include "importer/effects.h"
 
+#include "importer/exposure.h"
 #include "importer/fingerprint.h"
+#include "importer/foreign.h"
 #include "runtime/thread.h"
 #include "server/log.h"
 
 #include <string.h>
 
-#define MAX_REACH 64 /* modules that one import brings into watch */
+#define MAX_REACH 64 /* modules that one import brings into watch, when what
+                        its code may do is too much to follow */
+
+#define BEFORE_RUNNING APR_USEC_PER_SEC /* from a request's first line to its
+                                           first Python code, at most */
+#define MAX_ITEMS 1000 /* of a collection that may hold classes */
 
 struct mp_watched_t {
     struct {
@@ -31,26 +38,12 @@ struct mp_watched_t {
                                     finalizers, so that waits for the end */
     Py_ssize_t outdated_count;
     PyObject *numbers; /* dict: name of a module -> int, its row */
-    int is_busy;       /* other threads ran Python code meanwhile */
+    PyObject *foreign; /* dict: name of a module -> set (foreign.h) */
+    apr_time_t begun_at;
+    int is_busy;       /* other threads have run Python code since */
 };
 
 /* ---- the rows ---------------------------------------------------------- */
-
-static mp_watched_t *
-create_watched(void)
-{
-    mp_watched_t *watched = PyMem_Calloc(1, sizeof(*watched));
-    if (!watched) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    watched->numbers = PyDict_New();
-    if (!watched->numbers) {
-        PyMem_Free(watched);
-        return NULL;
-    }
-    return watched;
-}
 
 static void
 destroy_watched(mp_watched_t *watched)
@@ -63,9 +56,28 @@ destroy_watched(mp_watched_t *watched)
         Py_DECREF(watched->rows[i].instance);
     }
     PyMem_Free(watched->outdated);
-    Py_DECREF(watched->numbers);
+    Py_XDECREF(watched->numbers);
+    Py_XDECREF(watched->foreign);
     PyMem_Free(watched->rows);
     PyMem_Free(watched);
+}
+
+static mp_watched_t *
+create_watched(void)
+{
+    mp_watched_t *watched = PyMem_Calloc(1, sizeof(*watched));
+    if (!watched) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    watched->begun_at = apr_time_now();
+    watched->numbers = PyDict_New();
+    watched->foreign = PyDict_New();
+    if (!watched->numbers || !watched->foreign) {
+        destroy_watched(watched);
+        return NULL;
+    }
+    return watched;
 }
 
 /* The row of a module, -1 with an exception. A new one has no fingerprint. */
@@ -130,11 +142,29 @@ take_print(mp_importer_t *importer, mp_watched_t *watched, Py_ssize_t row,
     }
     Py_SETREF(watched->rows[row].instance,
               (mp_instance_t *)Py_NewRef(instance));
-    watched->rows[row].print = mp_fingerprint_take(importer, instance);
+    PyObject *foreign = mp_foreign_find(watched->foreign, instance);
+    watched->rows[row].print = foreign
+        ? mp_fingerprint_take(importer, instance, foreign) : NULL;
     return watched->rows[row].print ? 0 : -1;
 }
 
 /* ---- what counts ------------------------------------------------------- */
+
+/* Has another request than ours begun lately to use a module of generation? */
+static int
+others_began(mp_generation_t *generation, apr_time_t since)
+{
+    PyObject *name, *value;
+    Py_ssize_t position = 0;
+    const request_rec *r = mp_thread_place().r;
+    while (PyDict_Next(generation->table, &position, &name, &value)) {
+        apr_time_t used_at = ((mp_instance_t *)value)->used_at;
+        if (used_at > since && !(r && used_at == r->request_time)) {
+            return 1;
+        }
+    }
+    return 0;
+}
 
 /* Is another thread in the middle of Python code? */
 static int
@@ -166,9 +196,13 @@ is_effect(mp_importer_t *importer, const mp_effects_t *effects,
     }
     int is_private = importer->staging
                      && other->generation == (PyObject *)effects->generation;
-    effects->watched->is_busy |= others_run();
-    return is_private || !effects->watched->is_busy
-           || effects->uses.sets_attributes;
+    mp_watched_t *watched = effects->watched;
+    apr_time_t since = watched->begun_at - BEFORE_RUNNING;
+    watched->is_busy = watched->is_busy || others_run()
+                       || others_began(effects->generation, since)
+                       || others_began((mp_generation_t *)importer->current,
+                                       since);
+    return is_private || !watched->is_busy || effects->uses.sets_attributes;
 }
 
 static int
@@ -222,7 +256,7 @@ find_watcher(mp_effects_t *effects, PyObject *name)
 typedef struct {
     mp_importer_t *importer;
     mp_effects_t *effects;
-    mp_instance_t *found[MAX_REACH]; /* borrowed: of the generation */
+    mp_instance_t *found[MAX_REACH]; /* the first, borrowed */
     Py_ssize_t count;
 } reach_t;
 
@@ -232,8 +266,7 @@ watch(reach_t *reach, mp_instance_t *instance)
 {
     mp_effects_t *effects = reach->effects;
     mp_watched_t *watched = effects->watched;
-    if (!instance || instance == effects->instance || instance->is_executing
-        || reach->count == MAX_REACH) {
+    if (!instance || instance == effects->instance || instance->is_executing) {
         return PyErr_Occurred() ? -1 : 0;
     }
     int known = PyDict_Contains(effects->watches, instance->name);
@@ -254,8 +287,16 @@ watch(reach_t *reach, mp_instance_t *instance)
     failed = number ? PyDict_SetItem(effects->watches, instance->name, number)
                     : -1;
     Py_XDECREF(number);
-    reach->found[reach->count++] = instance;
+    if (reach->count < MAX_REACH) {
+        reach->found[reach->count++] = instance;
+    }
     return failed;
+}
+
+static int
+watch_exposed(void *reach, mp_instance_t *instance)
+{
+    return watch(reach, instance);
 }
 
 /* Imports lead to code that may run; parts of a package and modules that have
@@ -273,6 +314,9 @@ watch_edges(reach_t *reach, mp_instance_t *instance, int imports)
     PyObject *name, *edge;
     Py_ssize_t position = 0;
     while (PyDict_Next(instance->edges, &position, &name, &edge)) {
+        if (reach->count == MAX_REACH) {
+            break;
+        }
         if (is_import(edge) == imports
             && watch(reach, mp_generation_find(reach->effects->generation,
                                                name)) < 0) {
@@ -282,7 +326,8 @@ watch_edges(reach_t *reach, mp_instance_t *instance, int imports)
     return 0;
 }
 
-/* Breadth first over imports; then over the other edges of all of them. */
+/* When nobody can tell: breadth first over imports; then over the other edges
+ * of all of them. */
 static int
 watch_reachable(reach_t *reach)
 {
@@ -300,50 +345,6 @@ watch_reachable(reach_t *reach)
         }
     }
     return failed;
-}
-
-/* The module that a function or class is of, borrowed, or NULL. */
-static mp_instance_t *
-owner_of(reach_t *reach, PyObject *value)
-{
-    if (PyFunction_Check(value)) {
-        return mp_instance_of_globals(reach->importer->state,
-                                      PyFunction_GET_GLOBALS(value));
-    }
-    PyTypeObject *type = PyType_Check(value) ? (PyTypeObject *)value
-                                             : Py_TYPE(value);
-    PyObject *module = type->tp_flags & Py_TPFLAGS_HEAPTYPE && type->tp_dict
-        ? PyDict_GetItemString(type->tp_dict, "__module__") : NULL;
-    return module && PyUnicode_CheckExact(module)
-               ? mp_generation_find(reach->effects->generation, module)
-               : NULL;
-}
-
-/* from package import item: a part of it, or something that a part may have
- * made. */
-static int
-watch_item(reach_t *reach, mp_instance_t *imported, PyObject *item)
-{
-    PyObject *full = PyUnicode_FromFormat("%U.%U", imported->name, item);
-    mp_instance_t *part = full
-        ? mp_generation_find(reach->effects->generation, full) : NULL;
-    Py_XDECREF(full);
-    if (!part && !PyErr_Occurred() && PyModule_Check(imported->module)) {
-        PyObject *value = PyDict_GetItemWithError(
-            PyModule_GetDict(imported->module), item);
-        part = value ? owner_of(reach, value) : NULL;
-    }
-    return watch(reach, part);
-}
-
-/* Does the body use what this import brings? */
-static int
-is_used(const mp_effects_t *effects, mp_instance_t *importing, PyObject *name)
-{
-    if (!name || importing != effects->instance || effects->uses.uses_all) {
-        return 1;
-    }
-    return PySet_Contains(effects->uses.used, name);
 }
 
 /* The first time that the body uses an import. */
@@ -368,35 +369,132 @@ begin_watching(mp_effects_t *effects)
     return effects->watches ? 0 : -1;
 }
 
+/* from package import item: a part of it, or one of its globals. */
+static int
+add_item(mp_exposure_t *exposure, mp_instance_t *imported, PyObject *item,
+         PyObject *names)
+{
+    PyObject *full = PyUnicode_FromFormat("%U.%U", imported->name, item);
+    mp_instance_t *part = full
+        ? mp_generation_find(exposure->generation, full) : NULL;
+    Py_XDECREF(full);
+    if (part || PyErr_Occurred()) {
+        return part ? mp_exposure_add_module(exposure, part, names) : -1;
+    }
+    if (PyUnicode_CompareWithASCIIString(item, "*") == 0) {
+        return mp_exposure_add_module(exposure, imported, names);
+    }
+    return mp_exposure_add_global(exposure, imported, item);
+}
+
+/* import a.b.c: binds a, and what the body names in it. */
+static int
+add_dotted(mp_exposure_t *exposure, mp_instance_t *imported, PyObject *names)
+{
+    mp_instance_t *instance = imported;
+    int failed = 0;
+    while (instance && !failed) {
+        failed = mp_exposure_add_module(exposure, instance, names);
+        instance = instance->parent != Py_None
+            ? mp_generation_find(exposure->generation, instance->parent)
+            : NULL;
+    }
+    return failed || PyErr_Occurred() ? -1 : 0;
+}
+
+/* What the import has given the body to use. name: NULL when all of it. */
+static int
+add_import(mp_exposure_t *exposure, mp_effects_t *effects,
+           mp_instance_t *imported, PyObject *name, PyObject *fromlist)
+{
+    int knows = name && !effects->uses.uses_all;
+    if (knows && !effects->names) {
+        effects->names = mp_uses_names(&effects->uses);
+        if (!effects->names) {
+            return -1;
+        }
+    }
+    PyObject *names = knows ? effects->names : NULL;
+    if (!fromlist || !PyTuple_Check(fromlist)) {
+        return add_dotted(exposure, imported, names);
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(fromlist); i++) {
+        PyObject *item = PyTuple_GET_ITEM(fromlist, i);
+        int used = PyUnicode_Check(item)
+                   && (!knows || mp_uses_has(&effects->uses, name, item));
+        if (used && add_item(exposure, imported, item, names) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+watch_import(mp_importer_t *importer, mp_effects_t *effects,
+             mp_instance_t *imported, PyObject *name, PyObject *fromlist)
+{
+    reach_t reach = {.importer = importer, .effects = effects};
+    mp_exposure_t exposure = {
+        .importer = importer,
+        .generation = effects->generation,
+        .expose = watch_exposed,
+        .arg = &reach,
+    };
+    if (begin_watching(effects) < 0) {
+        return -1;
+    }
+    exposure.foreign = effects->watched->foreign;
+    int failed = mp_exposure_begin(&exposure) < 0
+                 || add_import(&exposure, effects, imported, name, fromlist)
+                        < 0
+                 || mp_exposure_follow(&exposure) < 0
+                 || (exposure.is_endless && watch_reachable(&reach) < 0);
+    mp_exposure_end(&exposure);
+    return failed ? -1 : 0;
+}
+
 int
 mp_effects_note_import(mp_importer_t *importer, mp_instance_t *importing,
                        mp_instance_t *imported, PyObject *name,
                        PyObject *fromlist)
 {
     mp_effects_t *effects = importer->effects;
-    int used = effects ? is_used(effects, importing, name) : 0;
-    if (used <= 0) {
-        return used;
+    if (!effects) {
+        return 0;
     }
-    if (begin_watching(effects) < 0) {
+    if (!effects->uses.code_count
+        && mp_uses_find(&effects->uses, effects->code) < 0) {
         return -1;
     }
-    reach_t reach = {.importer = importer, .effects = effects};
-    int failed = 0;
-    if (fromlist && PyTuple_Check(fromlist)) {
-        for (Py_ssize_t i = 0; !failed && i < PyTuple_GET_SIZE(fromlist);
-             i++) {
-            PyObject *item = PyTuple_GET_ITEM(fromlist, i);
-            failed = PyUnicode_Check(item)
-                     && watch_item(&reach, imported, item) < 0;
-        }
+    /* What code of others imports while it runs, it will use. */
+    name = importing == effects->instance ? name : NULL;
+    if (name && !mp_uses_has(&effects->uses, name, NULL)) {
+        return 0;
     }
-    failed = failed || watch(&reach, imported) < 0
-             || watch_reachable(&reach) < 0;
-    return failed ? -1 : 0;
+    /* The walks borrow, so nothing may be finalized while they last. */
+    int collects = PyGC_Disable();
+    int failed = watch_import(importer, effects, imported, name, fromlist);
+    if (collects) {
+        PyGC_Enable();
+    }
+    return failed;
 }
 
 /* ---- classes ----------------------------------------------------------- */
+
+/* The name of the module that a class is of, borrowed; NULL for any other
+ * object. */
+static PyObject *
+module_of(PyObject *object)
+{
+    if (!PyType_Check(object)
+        || !(((PyTypeObject *)object)->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+        return NULL;
+    }
+    PyObject *module = PyDict_GetItemString(((PyTypeObject *)object)->tp_dict,
+                                            "__module__");
+    return module && PyUnicode_CheckExact(module) ? module : NULL;
+}
 
 /* The bases of a class that the body has made. */
 static int
@@ -404,10 +502,10 @@ note_bases(mp_effects_t *effects, PyTypeObject *type)
 {
     PyObject *bases = type->tp_bases;
     Py_ssize_t count = bases ? PyTuple_GET_SIZE(bases) : 0;
-    reach_t reach = {.effects = effects};
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *base = PyTuple_GET_ITEM(bases, i);
-        mp_instance_t *owner = owner_of(&reach, base);
+        PyObject *module = module_of(PyTuple_GET_ITEM(bases, i));
+        mp_instance_t *owner = module
+            ? mp_generation_find(effects->generation, module) : NULL;
         if (owner && owner != effects->instance && !owner->is_executing
             && note_changed(effects, owner->name, Py_None) < 0) {
             return -1;
@@ -419,30 +517,47 @@ note_bases(mp_effects_t *effects, PyTypeObject *type)
 static int
 is_class_of_body(mp_effects_t *effects, PyObject *object)
 {
-    if (!PyType_Check(object)
-        || !(((PyTypeObject *)object)->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
-        return 0;
-    }
-    PyObject *module = PyDict_GetItemString(((PyTypeObject *)object)->tp_dict,
-                                            "__module__");
-    return module && PyUnicode_CheckExact(module)
-           && PyUnicode_Compare(module, effects->instance->name) == 0;
+    PyObject *module = module_of(object);
+    return module && PyUnicode_Compare(module, effects->instance->name) == 0;
 }
 
-/* The classes in a namespace, and those inside them. */
+static int note_classes(mp_effects_t *effects, PyObject *namespace, int depth);
+
+/* A class that the body has made, those inside of it, and those in a
+ * collection. */
+static int
+note_class(mp_effects_t *effects, PyObject *value, int depth)
+{
+    if (is_class_of_body(effects, value)) {
+        PyTypeObject *type = (PyTypeObject *)value;
+        return note_bases(effects, type) < 0 ? -1
+               : depth > 0 ? note_classes(effects, type->tp_dict, depth - 1)
+                           : 0;
+    }
+    if (depth > 0 && PyDict_CheckExact(value)) {
+        return note_classes(effects, value, 0);
+    }
+    Py_ssize_t count = depth == 0 ? 0
+                       : PyList_CheckExact(value) ? PyList_GET_SIZE(value)
+                       : PyTuple_CheckExact(value) ? PyTuple_GET_SIZE(value)
+                                                   : 0;
+    for (Py_ssize_t i = 0; i < count && i < MAX_ITEMS; i++) {
+        if (note_class(effects, PySequence_Fast_GET_ITEM(value, i), 0) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int
 note_classes(mp_effects_t *effects, PyObject *namespace, int depth)
 {
     PyObject *name, *value;
     Py_ssize_t position = 0;
-    while (PyDict_Next(namespace, &position, &name, &value)) {
-        if (!is_class_of_body(effects, value)) {
-            continue;
-        }
-        PyTypeObject *type = (PyTypeObject *)value;
-        if (note_bases(effects, type) < 0
-            || (depth > 0
-                && note_classes(effects, type->tp_dict, depth - 1) < 0)) {
+    for (int i = 0; i < MAX_ITEMS
+                    && PyDict_Next(namespace, &position, &name, &value);
+         i++) {
+        if (note_class(effects, value, depth) < 0) {
             return -1;
         }
     }
@@ -451,23 +566,47 @@ note_classes(mp_effects_t *effects, PyObject *namespace, int depth)
 
 /* ---- edges ------------------------------------------------------------- */
 
-/* A body that failed outside of a refresh has left traces in a module that
- * goes on: the next request has it made anew, or else the body would fail
- * again, because of them. */
+/* Does a module that has loaded import this one? */
 static int
-demand_refresh(mp_importer_t *importer, mp_instance_t *instance,
-               mp_instance_t *failed)
+has_importers(mp_generation_t *generation, mp_instance_t *instance)
 {
+    PyObject *name, *value;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(generation->table, &position, &name, &value)) {
+        mp_instance_t *other = (mp_instance_t *)value;
+        if (!other->is_executing
+            && PyDict_Contains(other->edges, instance->name) == 1) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A body that failed outside of a refresh has left traces in a module that
+ * goes on: the next request has that made anew, or else the body would fail
+ * again, because of them. Not more than once a second, though, when others
+ * work with it. */
+static int
+demand_refresh(mp_importer_t *importer, mp_effects_t *effects,
+               mp_instance_t *instance)
+{
+    mp_instance_t *failed = effects->instance;
+    apr_time_t now = apr_time_now();
     if (importer->staging) {
         return 0; /* the edge is there, and the failed file is tried again */
     }
+    failed->is_executing = 1; /* its edges do not count, either */
+    int has_others = has_importers(effects->generation, instance);
+    failed->is_executing = 0;
     /* What is loaded is not what its file makes. */
     memset(instance->source.hash, 0, sizeof(instance->source.hash));
     if (PySet_Add(importer->pending, instance->name) < 0
         || PySet_Add(importer->touched, failed->file) < 0) {
         return -1;
     }
-    importer->retry_at = apr_time_now();
+    if (!has_others || importer->retry_at < now) {
+        importer->retry_at = now;
+    }
     importer->has_pending = 1;
     return 0;
 }
@@ -507,7 +646,7 @@ add_edges(mp_importer_t *importer, mp_effects_t *effects, int failed)
             || mp_instance_add_edge(effects->instance, name,
                                     MP_EDGE_EFFECT) < 0
             || (failed
-                && demand_refresh(importer, other, effects->instance) < 0)) {
+                && demand_refresh(importer, effects, other) < 0)) {
             return -1;
         }
     }
@@ -530,8 +669,9 @@ mp_effects_begin(mp_importer_t *importer, mp_effects_t *effects,
     effects->instance = instance;
     effects->generation = generation;
     effects->watched = effects->outer ? effects->outer->watched : NULL;
+    effects->code = code;
     importer->effects = effects;
-    return mp_uses_find(&effects->uses, code);
+    return 0;
 }
 
 /* What the body has changed, found out and noted. */
@@ -549,9 +689,6 @@ conclude(mp_importer_t *importer, mp_effects_t *effects, int body_failed)
     if (!failed && !body_failed) {
         failed = note_classes(effects, PyModule_GetDict(module), 1);
     }
-    if (!failed && effects->changed) {
-        failed = add_edges(importer, effects, body_failed);
-    }
     return failed;
 }
 
@@ -560,8 +697,16 @@ mp_effects_end(mp_importer_t *importer, mp_effects_t *effects)
 {
     PyObject *exc = PyErr_GetRaisedException();
     importer->effects = effects->outer;
+    int collects = PyGC_Disable();
     int failed = conclude(importer, effects, exc != NULL);
+    if (collects) {
+        PyGC_Enable();
+    }
+    if (!failed && effects->changed) {
+        failed = add_edges(importer, effects, exc != NULL);
+    }
     mp_uses_clear(&effects->uses);
+    Py_CLEAR(effects->names);
     Py_CLEAR(effects->watches);
     Py_CLEAR(effects->changed);
     PyObject *own = PyErr_GetRaisedException();

@@ -26,7 +26,10 @@ struct mp_effects_t {
     mp_effects_t *outer;
     mp_instance_t *instance;     /* whose body runs, borrowed */
     mp_generation_t *generation; /* where its imports are found, borrowed */
-    mp_uses_t uses;    /* what the body does with its imports */
+    PyObject *code;    /* of the body, borrowed */
+    mp_uses_t uses;    /* what it does with its imports; found out when it
+                          imports something */
+    PyObject *names;   /* set of str: all names in it; NULL: not needed yet */
     PyObject *watches; /* dict: name of a module -> int, its row in watched;
                           NULL: none yet */
     PyObject *changed; /* dict: name of a module that it changed -> str, the

@@ -12,15 +12,14 @@
 
 #include "importer/fingerprint.h"
 
-#include "importer/generation.h"
-#include "importer/uses.h"
+#include "importer/addresses.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #define MAX_DEPTH 3       /* of objects entered; the globals' values are 1 */
-#define MAX_NODES 3000
-#define MAX_TOKENS 12000
+#define MAX_NODES 2000
+#define MAX_TOKENS 8000
 #define MAX_CHILDREN 1000 /* of one node; beyond, its length must do */
 #define MAX_EXCUSED 200
 
@@ -85,7 +84,7 @@ typedef struct {
 struct mp_fingerprint_t {
     mp_importer_t *importer;
     mp_instance_t *instance; /* owned */
-    PyObject *imported;      /* set: globals that are others' */
+    PyObject *foreign;       /* set: globals that others own */
     PyObject *module_key;    /* "__module__" */
     node_t *nodes;
     size_t node_count, node_room;
@@ -103,8 +102,7 @@ struct walk_t {
     PyObject *global; /* while it is the globals: the name, borrowed */
     int is_foreign;   /* ... which stands for what others own */
     /* Taking. */
-    void **seen;      /* open hash table of addresses */
-    size_t seen_room, seen_count;
+    mp_addresses_t seen;
     int failed;
     /* Comparing. */
     size_t cursor, end;
@@ -143,7 +141,7 @@ mp_fingerprint_free(mp_fingerprint_t *print)
         Py_XDECREF(print->nodes[i].global);
     }
     Py_XDECREF(print->instance);
-    Py_XDECREF(print->imported);
+    Py_XDECREF(print->foreign);
     Py_XDECREF(print->module_key);
     PyMem_Free(print->nodes);
     PyMem_Free(print->tokens);
@@ -154,20 +152,19 @@ mp_fingerprint_free(mp_fingerprint_t *print)
 
 /* The value of __module__ in the class itself, borrowed, or NULL. */
 static PyObject *
-module_of_type(const mp_fingerprint_t *print, PyTypeObject *type)
+module_of_type(PyTypeObject *type, PyObject *module_key)
 {
     if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE) || !type->tp_dict) {
         return NULL;
     }
-    PyObject *module = PyDict_GetItemWithError(type->tp_dict,
-                                               print->module_key);
+    PyObject *module = PyDict_GetItemWithError(type->tp_dict, module_key);
     return module && PyUnicode_CheckExact(module) ? module : NULL;
 }
 
 static int
 is_own_class(const mp_fingerprint_t *print, PyTypeObject *type)
 {
-    PyObject *module = module_of_type(print, type);
+    PyObject *module = module_of_type(type, print->module_key);
     return module
            && (module == print->instance->name
                || PyUnicode_Compare(module, print->instance->name) == 0);
@@ -176,8 +173,8 @@ is_own_class(const mp_fingerprint_t *print, PyTypeObject *type)
 /* Modules whose objects change by being used. */
 static const char *const opaque_modules[] = {
     "_abc", "_asyncio", "_contextvars", "_io", "_socket", "_ssl", "_thread",
-    "_weakref", "_weakrefset", "asyncio", "concurrent", "contextvars", "io",
-    "logging", "multiprocessing", "select", "selectors", "socket", "ssl",
+    "_weakref", "_weakrefset", "asyncio", "concurrent", "contextvars", "enum",
+    "io", "logging", "multiprocessing", "select", "selectors", "socket", "ssl",
     "subprocess", "threading", "weakref", "functools._lru_cache_wrapper",
 };
 
@@ -199,10 +196,10 @@ names_opaque(const char *text)
 
 /* Does this type come from one of them, by itself or by what it extends? */
 static int
-is_opaque_type(const mp_fingerprint_t *print, PyTypeObject *type)
+is_opaque_type(PyTypeObject *type, PyObject *module_key)
 {
     for (; type && type != &PyBaseObject_Type; type = type->tp_base) {
-        PyObject *module = module_of_type(print, type);
+        PyObject *module = module_of_type(type, module_key);
         if (names_opaque(type->tp_name)
             || (module && PyUnicode_IS_ASCII(module)
                 && names_opaque((const char *)PyUnicode_DATA(module)))) {
@@ -214,7 +211,7 @@ is_opaque_type(const mp_fingerprint_t *print, PyTypeObject *type)
 
 /* Parts of the interpreter, and our own: they lead everywhere. */
 static int
-is_machinery(const mp_fingerprint_t *print, PyObject *object)
+is_machinery(const mp_importer_t *importer, PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     if (PyCode_Check(object) || PyFrame_Check(object)
@@ -226,11 +223,19 @@ is_machinery(const mp_fingerprint_t *print, PyObject *object)
         return 1;
     }
     for (int i = 0; i < MP_TYPE_COUNT; i++) {
-        if (type == print->importer->state->types[i]) {
+        if (type == importer->state->types[i]) {
             return 1;
         }
     }
     return 0;
+}
+
+int
+mp_fingerprint_is_opaque(const mp_importer_t *importer, PyObject *object,
+                         PyObject *module_key)
+{
+    return is_machinery(importer, object)
+           || is_opaque_type(Py_TYPE(object), module_key);
 }
 
 static kind_t
@@ -254,8 +259,8 @@ kind_of(const mp_fingerprint_t *print, PyObject *object)
                                                            : KIND_NONE;
     }
     if (PyModule_Check(object) || !PyObject_GC_IsTracked(object)
-        || is_machinery(print, object)
-        || is_opaque_type(print, Py_TYPE(object))) {
+        || mp_fingerprint_is_opaque(print->importer, object,
+                                    print->module_key)) {
         return KIND_NONE;
     }
     return KIND_OTHER;
@@ -323,7 +328,7 @@ list_globals(walk_t *walk, PyObject *globals)
             continue;
         }
         walk->global = key;
-        walk->is_foreign = PySet_Contains(walk->print->imported, key) != 0;
+        walk->is_foreign = PySet_Contains(walk->print->foreign, key) != 0;
         stop = list_object(key, walk) || list_object(value, walk);
     }
     walk->global = NULL;
@@ -447,58 +452,12 @@ list_node(walk_t *walk)
 
 /* ---- taking ------------------------------------------------------------ */
 
-static size_t
-slot_of(void **table, size_t room, void *address)
-{
-    size_t slot = ((uintptr_t)address >> 4) * 0x9E3779B97F4A7C15u
-                      >> 20 & (room - 1);
-    while (table[slot] && table[slot] != address) {
-        slot = (slot + 1) & (room - 1);
-    }
-    return slot;
-}
-
-static int
-grow_seen(walk_t *walk)
-{
-    size_t room = walk->seen_room ? walk->seen_room * 2 : 256;
-    void **table = PyMem_Calloc(room, sizeof(*table));
-    if (!table) {
-        return -1;
-    }
-    for (size_t i = 0; i < walk->seen_room; i++) {
-        if (walk->seen[i]) {
-            table[slot_of(table, room, walk->seen[i])] = walk->seen[i];
-        }
-    }
-    PyMem_Free(walk->seen);
-    walk->seen = table;
-    walk->seen_room = room;
-    return 0;
-}
-
-/* 1 the first time, 0 later, -1 out of memory. */
-static int
-note_seen(walk_t *walk, void *address)
-{
-    if (walk->seen_count * 2 >= walk->seen_room && grow_seen(walk) < 0) {
-        return -1;
-    }
-    size_t slot = slot_of(walk->seen, walk->seen_room, address);
-    if (walk->seen[slot]) {
-        return 0;
-    }
-    walk->seen[slot] = address;
-    walk->seen_count++;
-    return 1;
-}
-
 static int
 add_node(walk_t *walk, PyObject *object, kind_t kind, int depth,
          PyTypeObject *owner)
 {
     mp_fingerprint_t *print = walk->print;
-    int is_new = note_seen(walk, object);
+    int is_new = mp_addresses_add(&walk->seen, object);
     if (is_new <= 0) {
         return is_new;
     }
@@ -563,65 +522,6 @@ emit_taking(walk_t *walk, token_t token, PyObject *child)
     return walk->failed;
 }
 
-/* The globals that "from m import *" bound: those that another module has
- * under the same name. */
-static int
-note_same(mp_fingerprint_t *print, PyObject *globals, PyObject *other)
-{
-    PyObject *key, *value;
-    Py_ssize_t position = 0;
-    if (!other || !PyModule_Check(other)) {
-        return 0;
-    }
-    PyObject *theirs = PyModule_GetDict(other);
-    while (PyDict_Next(globals, &position, &key, &value)) {
-        if (PyUnicode_CheckExact(key)
-            && PyDict_GetItemWithError(theirs, key) == value
-            && PySet_Add(print->imported, key) < 0) {
-            return -1;
-        }
-    }
-    return PyErr_Occurred() ? -1 : 0;
-}
-
-static int
-note_star(mp_fingerprint_t *print, PyObject *globals)
-{
-    mp_instance_t *instance = print->instance;
-    mp_generation_t *generation = (mp_generation_t *)instance->generation;
-    PyObject *name, *target;
-    Py_ssize_t position = 0;
-    int failed = 0;
-    while (!failed && generation
-           && PyDict_Next(instance->edges, &position, &name, &target)) {
-        mp_instance_t *other = mp_generation_find(generation, name);
-        failed = other && note_same(print, globals, other->module) < 0;
-    }
-    position = 0;
-    while (!failed
-           && PyDict_Next(instance->bindings, &position, &name, &target)) {
-        failed = target == Py_None
-                 && note_same(print, globals,
-                              PyDict_GetItemWithError(
-                                  PyImport_GetModuleDict(), name)) < 0;
-    }
-    return failed || PyErr_Occurred() ? -1 : 0;
-}
-
-/* Which globals are others'. */
-static int
-find_imported(mp_fingerprint_t *print, PyObject *globals)
-{
-    PyObject *code = print->instance->code;
-    print->imported = code && PyCode_Check(code) ? mp_uses_imported(code)
-                                                 : PySet_New(NULL);
-    PyObject *star = PyUnicode_InternFromString("*");
-    int has = print->imported && star ? PySet_Contains(print->imported, star)
-                                      : -1;
-    Py_XDECREF(star);
-    return has > 0 ? note_star(print, globals) : has;
-}
-
 /* The walk begins at the globals; or at the object that the module has put in
  * its place. */
 static int
@@ -630,16 +530,11 @@ add_first(walk_t *walk)
     mp_fingerprint_t *print = walk->print;
     PyObject *module = print->instance->module;
     if (PyModule_Check(module)) {
-        PyObject *globals = PyModule_GetDict(module);
-        return find_imported(print, globals) < 0
-                       || add_node(walk, globals, KIND_GLOBALS, 0, NULL) < 0
-                   ? -1 : 0;
+        return add_node(walk, PyModule_GetDict(module), KIND_GLOBALS, 0,
+                        NULL);
     }
-    print->imported = PySet_New(NULL);
     kind_t kind = kind_of(print, module);
-    return print->imported && kind != KIND_NONE
-               ? add_node(walk, module, kind, 0, NULL)
-               : (print->imported ? 0 : -1);
+    return kind == KIND_NONE ? 0 : add_node(walk, module, kind, 0, NULL);
 }
 
 static void
@@ -660,7 +555,8 @@ walk_nodes(walk_t *walk)
 }
 
 mp_fingerprint_t *
-mp_fingerprint_take(mp_importer_t *importer, mp_instance_t *instance)
+mp_fingerprint_take(mp_importer_t *importer, mp_instance_t *instance,
+                    PyObject *foreign)
 {
     mp_fingerprint_t *print = PyMem_Calloc(1, sizeof(*print));
     walk_t walk = {.print = print, .emit = emit_taking};
@@ -670,10 +566,11 @@ mp_fingerprint_take(mp_importer_t *importer, mp_instance_t *instance)
     }
     print->importer = importer;
     print->instance = (mp_instance_t *)Py_NewRef(instance);
+    print->foreign = Py_NewRef(foreign);
     print->module_key = PyUnicode_InternFromString("__module__");
     walk.failed = !print->module_key || add_first(&walk) < 0;
     walk_nodes(&walk);
-    PyMem_Free(walk.seen);
+    mp_addresses_clear(&walk.seen);
     if (walk.failed) {
         mp_fingerprint_free(print);
         if (!PyErr_Occurred()) {

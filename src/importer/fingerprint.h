@@ -22,10 +22,12 @@ typedef enum {
     MP_FINGERPRINT_CHANGED
 } mp_fingerprint_result_t;
 
-/* Of the module as it is now. It keeps the objects that it found alive. NULL
- * with MemoryError. */
+/* Of the module as it is now; foreign: those of its globals that others own
+ * (foreign.h). It keeps the objects that it found alive. NULL with
+ * MemoryError. */
 mp_fingerprint_t *mp_fingerprint_take(mp_importer_t *importer,
-                                      mp_instance_t *instance);
+                                      mp_instance_t *instance,
+                                      PyObject *foreign);
 /* May run finalizers. */
 void mp_fingerprint_free(mp_fingerprint_t *print);
 
@@ -33,5 +35,10 @@ void mp_fingerprint_free(mp_fingerprint_t *print);
  * the difference, new str or None. */
 mp_fingerprint_result_t mp_fingerprint_compare(mp_fingerprint_t *print,
                                                PyObject **where);
+
+/* Is this an object that no fingerprint looks into? module_key: the str
+ * "__module__". */
+int mp_fingerprint_is_opaque(const mp_importer_t *importer, PyObject *object,
+                             PyObject *module_key);
 
 #endif

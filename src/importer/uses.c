@@ -13,6 +13,8 @@
 
 #include "importer/uses.h"
 
+#include "importer/addresses.h"
+
 #include <string.h>
 
 #include <opcode.h>
@@ -23,85 +25,137 @@ typedef struct {
     int is_module;
     int is_function;     /* neither the module's nor a class's */
     PyObject *importing; /* the import whose names are being bound, or NULL */
+    PyObject *item;      /* of its from-list; NULL: the module itself */
+    int is_dotted;       /* import a.b.c as d */
     PyObject *constant;  /* the code object that was loaded last, or NULL */
     PyObject *made;      /* the code of the function just made, or NULL */
 } reading_t;
 
+/* What a name of the module was bound to: an import, or a function's code. */
 typedef struct {
-    mp_uses_t *uses;    /* NULL: only imported is wanted */
-    PyObject *loaded;   /* set: names */
-    PyObject *bound;    /* dict: name -> what: str, an import; a code object;
-                           a list of them */
-    PyObject *pending;  /* list: code objects to be read, module first */
-    PyObject *imported; /* set: names that the module binds by import */
+    mp_use_t import;    /* its name is NULL for code */
+    PyObject *code;
+    long before;        /* number of the binding before this one, or 0 */
+} binding_t;
+
+typedef struct {
+    mp_uses_t *uses;      /* NULL: only imported is wanted */
+    mp_addresses_t names; /* interned, so that their addresses will do; LOADED
+                             or not, and the number of their last binding */
+    binding_t *bindings;  /* numbers begin with 1 */
+    size_t count, room;
+    PyObject *imported;   /* set: names that the module binds by import */
 } scan_t;
+
+#define LOADED 1
 
 /* ---- names ------------------------------------------------------------- */
 
+/* Make room for one more in an array of `count` things of this size. */
 static int
-use(scan_t *scan, PyObject *import)
+make_room(void *array, size_t *room, size_t count, size_t size)
 {
-    return scan->uses ? PySet_Add(scan->uses->used, import) : 0;
+    if (count < *room) {
+        return 0;
+    }
+    size_t more = *room ? *room * 2 : 16;
+    void *grown = PyMem_Realloc(*(void **)array, more * size);
+    if (!grown) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *(void **)array = grown;
+    *room = more;
+    return 0;
+}
+
+static int
+use(scan_t *scan, PyObject *name, PyObject *item)
+{
+    mp_uses_t *uses = scan->uses;
+    if (!uses) {
+        return 0;
+    }
+    if (make_room(&uses->list, &uses->room, uses->count,
+                  sizeof(*uses->list)) < 0) {
+        return -1;
+    }
+    uses->list[uses->count++] = (mp_use_t){name, item};
+    return 0;
+}
+
+/* Code that may run: it is to be read. */
+static int
+add_code(scan_t *scan, PyObject *code)
+{
+    mp_uses_t *uses = scan->uses;
+    long *known = uses ? mp_addresses_at(&scan->names, code) : NULL;
+    if (!uses || (known && *known)) {
+        return 0;
+    }
+    if (!known) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *known = LOADED;
+    if (make_room(&uses->codes, &uses->code_room, uses->code_count,
+                  sizeof(*uses->codes)) < 0) {
+        return -1;
+    }
+    uses->codes[uses->code_count++] = (PyCodeObject *)code;
+    return 0;
 }
 
 /* What a name stands for has come into the body's hands. */
 static int
-reach(scan_t *scan, PyObject *what)
+reach(scan_t *scan, const binding_t *binding)
 {
-    if (PyUnicode_Check(what)) {
-        return use(scan, what);
-    }
-    if (PyCode_Check(what)) {
-        return PyList_Append(scan->pending, what);
-    }
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(what); i++) {
-        if (reach(scan, PyList_GET_ITEM(what, i)) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return binding->code ? add_code(scan, binding->code)
+                         : use(scan, binding->import.name,
+                               binding->import.item);
 }
 
 static int
 load_name(scan_t *scan, PyObject *name)
 {
-    Py_ssize_t before = PySet_GET_SIZE(scan->loaded);
-    if (!scan->uses) {
+    long *known = scan->uses ? mp_addresses_at(&scan->names, name) : NULL;
+    if (!known) {
+        return scan->uses ? (PyErr_NoMemory(), -1) : 0;
+    }
+    if (*known & LOADED) {
         return 0;
     }
-    if (PySet_Add(scan->loaded, name) < 0) {
-        return -1;
+    long number = *known >> 1;
+    *known |= LOADED;
+    while (number) {
+        binding_t binding = scan->bindings[number - 1];
+        if (reach(scan, &binding) < 0) {
+            return -1;
+        }
+        number = binding.before;
     }
-    if (PySet_GET_SIZE(scan->loaded) == before) {
-        return 0;
-    }
-    PyObject *what = PyDict_GetItemWithError(scan->bound, name);
-    return what ? reach(scan, what) : (PyErr_Occurred() ? -1 : 0);
+    return 0;
 }
 
-/* name comes to mean `what` (too). */
+/* name comes to mean this (too). */
 static int
-bind_name(scan_t *scan, PyObject *name, PyObject *what)
+bind_name(scan_t *scan, PyObject *name, binding_t binding)
 {
-    if (!scan->uses) {
-        return 0;
+    long *known = scan->uses ? mp_addresses_at(&scan->names, name) : NULL;
+    if (!known) {
+        return scan->uses ? (PyErr_NoMemory(), -1) : 0;
     }
-    int is_loaded = PySet_Contains(scan->loaded, name);
-    if (is_loaded) {
-        return is_loaded < 0 ? -1 : reach(scan, what);
+    if (*known & LOADED) {
+        return reach(scan, &binding);
     }
-    PyObject *present = PyDict_GetItemWithError(scan->bound, name);
-    if (!present) {
-        return PyErr_Occurred() ? -1
-                                : PyDict_SetItem(scan->bound, name, what);
+    if (make_room(&scan->bindings, &scan->room, scan->count,
+                  sizeof(*scan->bindings)) < 0) {
+        return -1;
     }
-    if (PyList_CheckExact(present)) {
-        return PyList_Append(present, what);
-    }
-    PyObject *both = Py_BuildValue("[OO]", present, what);
-    int failed = both ? PyDict_SetItem(scan->bound, name, both) : -1;
-    Py_XDECREF(both);
-    return failed;
+    binding.before = *known >> 1;
+    scan->bindings[scan->count++] = binding;
+    *known = (long)scan->count << 1;
+    return 0;
 }
 
 /* Names whose owner can get at every module, or at the body's own names. */
@@ -153,30 +207,58 @@ is_import_star(int opcode)
 #endif
 }
 
+static int
+bind_import(scan_t *scan, reading_t *reading, PyObject *name)
+{
+    if (!scan->uses) {
+        return PySet_Add(scan->imported, name);
+    }
+    PyObject *item = reading->item ? reading->item : Py_None;
+    return bind_name(scan, name,
+                     (binding_t){.import = {reading->importing, item}});
+}
+
+static int
+bind_star(scan_t *scan, reading_t *reading)
+{
+    if (scan->uses) {
+        return use(scan, reading->importing, NULL);
+    }
+    PyObject *star = PyUnicode_InternFromString("*");
+    int failed = star ? PySet_Add(scan->imported, star) : -1;
+    Py_XDECREF(star);
+    return failed;
+}
+
 /* The instructions that follow an import, up to the last name bound. Only a
  * module's are looked at: what a function or class that runs imports, it will
  * use. 1: this was one of them. */
 static int
 read_import(scan_t *scan, reading_t *reading, int opcode, int argument)
 {
-    if (opcode == IMPORT_FROM || opcode == SWAP || opcode == POP_TOP) {
+    PyObject *names = reading->code->co_names;
+    switch (opcode) {
+    case IMPORT_FROM:
+        reading->item = reading->is_dotted ? NULL
+                                           : PyTuple_GET_ITEM(names, argument);
         return 1;
+    case SWAP: /* import a.b.c as d: walks from a to c */
+        reading->is_dotted = 1;
+        reading->item = NULL;
+        return 1;
+    case POP_TOP:
+        return 1;
+    case STORE_NAME:
+    case STORE_GLOBAL:
+        return bind_import(scan, reading, PyTuple_GET_ITEM(names, argument))
+                       < 0 ? -1 : 1;
+    default:
+        if (is_import_star(opcode)) {
+            return bind_star(scan, reading) < 0 ? -1 : 1;
+        }
+        reading->importing = NULL;
+        return 0;
     }
-    if (is_import_star(opcode)) {
-        PyObject *star = PyUnicode_InternFromString("*");
-        int failed = !star || PySet_Add(scan->imported, star) < 0
-                     || use(scan, reading->importing) < 0;
-        Py_XDECREF(star);
-        return failed ? -1 : 1;
-    }
-    if (opcode == STORE_NAME || opcode == STORE_GLOBAL) {
-        PyObject *name = PyTuple_GET_ITEM(reading->code->co_names, argument);
-        return PySet_Add(scan->imported, name) < 0
-                       || bind_name(scan, name, reading->importing) < 0
-                   ? -1 : 1;
-    }
-    reading->importing = NULL;
-    return 0;
 }
 
 /* Annotations of 3.14 are code that runs when somebody asks for them. */
@@ -199,16 +281,17 @@ read_made(scan_t *scan, reading_t *reading, int opcode, int argument)
     }
 #endif
     reading->made = NULL;
-    if (is_annotation((PyCodeObject *)made)) {
+    if (!scan->uses || is_annotation((PyCodeObject *)made)) {
         return 0;
     }
     if (opcode != STORE_NAME && opcode != STORE_GLOBAL) {
-        return PyList_Append(scan->pending, made) < 0 ? -1 : 0;
+        return add_code(scan, made) < 0 ? -1 : 0;
     }
     PyObject *name = PyTuple_GET_ITEM(reading->code->co_names, argument);
-    int failed = bind_name(scan, name, made) < 0
+    binding_t binding = {.code = made};
+    int failed = bind_name(scan, name, binding) < 0
                  || (!reading->is_module && !reading->is_function
-                     && bind_name(scan, reading->code->co_name, made) < 0);
+                     && bind_name(scan, reading->code->co_name, binding) < 0);
     return failed ? -1 : 1;
 }
 
@@ -237,13 +320,17 @@ read_instruction(scan_t *scan, reading_t *reading, int opcode, int argument)
         return 0;
     case STORE_NAME:
     case STORE_GLOBAL: /* a name that is bound again is the module's own */
-        return PySet_Discard(scan->imported, PyTuple_GET_ITEM(names, argument))
-                       < 0 ? -1 : 0;
+        return scan->imported
+                       && PySet_Discard(scan->imported,
+                                        PyTuple_GET_ITEM(names, argument)) < 0
+                   ? -1 : 0;
     case IMPORT_NAME:
-        if (!reading->is_module) {
-            return use(scan, PyTuple_GET_ITEM(names, argument));
+        if (!reading->is_module) { /* only read for its uses */
+            return use(scan, PyTuple_GET_ITEM(names, argument), NULL);
         }
         reading->importing = PyTuple_GET_ITEM(names, argument);
+        reading->item = NULL;
+        reading->is_dotted = 0;
         return 0;
     case STORE_ATTR:
     case DELETE_ATTR:
@@ -306,77 +393,65 @@ read_code(scan_t *scan, PyCodeObject *code, int is_module)
 
 /* ---- the whole --------------------------------------------------------- */
 
-static int
-begin(scan_t *scan, PyObject *code)
-{
-    scan->loaded = PySet_New(NULL);
-    scan->bound = PyDict_New();
-    scan->imported = PySet_New(NULL);
-    scan->pending = PyList_New(0);
-    return scan->loaded && scan->bound && scan->imported && scan->pending
-               ? PyList_Append(scan->pending, code) : -1;
-}
-
-static void
-end(scan_t *scan)
-{
-    Py_XDECREF(scan->loaded);
-    Py_XDECREF(scan->bound);
-    Py_XDECREF(scan->imported);
-    Py_XDECREF(scan->pending);
-}
-
-/* Read what is pending, but not twice what has two names. */
-static int
-read_pending(scan_t *scan, PyObject *seen)
-{
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(scan->pending); i++) {
-        PyObject *code = PyList_GET_ITEM(scan->pending, i);
-        PyObject *address = PyLong_FromVoidPtr(code);
-        Py_ssize_t before = PySet_GET_SIZE(seen);
-        int failed = address ? PySet_Add(seen, address) : -1;
-        Py_XDECREF(address);
-        if (!failed && PySet_GET_SIZE(seen) > before) {
-            failed = read_code(scan, (PyCodeObject *)code, i == 0);
-        }
-        if (failed) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
 int
 mp_uses_find(mp_uses_t *uses, PyObject *code)
 {
     scan_t scan = {.uses = uses};
     memset(uses, 0, sizeof(*uses));
-    uses->used = PySet_New(NULL);
-    PyObject *seen = PySet_New(NULL);
-    int failed = uses->used && seen ? begin(&scan, code) : -1;
-    if (!failed) {
-        failed = read_pending(&scan, seen);
+    int failed = add_code(&scan, code);
+    for (size_t i = 0; !failed && i < uses->code_count; i++) {
+        failed = read_code(&scan, uses->codes[i], i == 0);
     }
-    end(&scan);
-    Py_XDECREF(seen);
-    return failed;
+    mp_addresses_clear(&scan.names);
+    PyMem_Free(scan.bindings);
+    return failed ? -1 : 0;
 }
 
 void
 mp_uses_clear(mp_uses_t *uses)
 {
-    Py_CLEAR(uses->used);
+    PyMem_Free(uses->list);
+    PyMem_Free(uses->codes);
+    memset(uses, 0, sizeof(*uses));
+}
+
+int
+mp_uses_has(const mp_uses_t *uses, PyObject *name, PyObject *item)
+{
+    for (size_t i = 0; i < uses->count; i++) {
+        const mp_use_t *known = &uses->list[i];
+        if (PyUnicode_Compare(known->name, name) == 0
+            && (!item || !known->item
+                || (known->item != Py_None
+                    && PyUnicode_Compare(known->item, item) == 0))) {
+            return 1;
+        }
+    }
+    return uses->uses_all;
+}
+
+PyObject *
+mp_uses_names(const mp_uses_t *uses)
+{
+    PyObject *names = PySet_New(NULL);
+    for (size_t i = 0; names && i < uses->code_count; i++) {
+        PyObject *own = uses->codes[i]->co_names;
+        for (Py_ssize_t j = 0; j < PyTuple_GET_SIZE(own); j++) {
+            if (PySet_Add(names, PyTuple_GET_ITEM(own, j)) < 0) {
+                Py_CLEAR(names);
+                break;
+            }
+        }
+    }
+    return names;
 }
 
 PyObject *
 mp_uses_imported(PyObject *code)
 {
-    scan_t scan = {.uses = NULL};
-    int failed = begin(&scan, code);
-    if (!failed) {
-        failed = read_code(&scan, (PyCodeObject *)code, 1);
+    scan_t scan = {.imported = PySet_New(NULL)};
+    if (scan.imported && read_code(&scan, (PyCodeObject *)code, 1) < 0) {
+        Py_CLEAR(scan.imported);
     }
-    PyObject *imported = failed ? NULL : Py_NewRef(scan.imported);
-    end(&scan);
-    return imported;
+    return scan.imported;
 }

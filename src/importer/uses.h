@@ -10,16 +10,30 @@
 
 #include "runtime/python.h"
 
+/* An import whose name the body uses. */
 typedef struct {
-    PyObject *used;   /* set of str: names of the import statements whose
-                         names the body uses, as IMPORT_NAME has them */
-    int uses_all;     /* exec(), globals() and the like: nobody knows */
+    PyObject *name; /* of the import statement, as IMPORT_NAME has it */
+    PyObject *item; /* of its from-list; None: the module itself; NULL: any */
+} mp_use_t;
+
+typedef struct {
+    mp_use_t *list; /* borrowed of the code, which must live */
+    size_t count, room;
+    PyCodeObject **codes; /* what the body is made of, borrowed likewise */
+    size_t code_count, code_room;
+    int uses_all;        /* exec(), globals() and the like: nobody knows */
     int sets_attributes; /* it assigns to attributes itself */
 } mp_uses_t;
 
 /* Fill in *uses; mp_uses_clear() is due, also after -1. 0 or -1. */
 int mp_uses_find(mp_uses_t *uses, PyObject *code);
 void mp_uses_clear(mp_uses_t *uses);
+
+/* Does the body use this item (NULL: any) of an import? 1 or 0. */
+int mp_uses_has(const mp_uses_t *uses, PyObject *name, PyObject *item);
+
+/* Every name in the body's code. New set; NULL with an exception. */
+PyObject *mp_uses_names(const mp_uses_t *uses);
 
 /* Names of globals that import statements of a module's code bind: they stand
  * for what others own. "*" is one of them after "from m import *". New set;

@@ -51,6 +51,13 @@ def reload(site):
 
 # What goes by itself, once nobody uses the old version.
 FREED = {
+    "register_cleanup": """
+from mod_python import apache
+
+def cleanup(data):
+    pass
+apache.register_cleanup(cleanup)
+""",
     "functions": """
         def f(x=object()):
             return f
@@ -280,13 +287,6 @@ def cleanup():
     pass
 atexit.register(cleanup)
 """, r"function cleanup FILE <- atexit callback"),
-    "register_cleanup": ("""
-from mod_python import apache
-
-def cleanup(data):
-    pass
-apache.register_cleanup(cleanup)
-""", r"function cleanup FILE <- callback of register_cleanup\(\)"),
     "ctypes": ("""
 import ctypes
 

@@ -154,7 +154,7 @@ TEN_EDGES = {
     ("page", "shop.cart"): "import",
     ("page", "left"): "import",
     ("page", "late"): "import",
-    ("shop.cart", "shop"): "package",
+    ("shop.cart", "shop"): "import",
     ("shop.cart", "shop.money"): "import",
     ("shop.cart", "shop.goods"): "import",
     ("shop.goods", "shop"): "package",

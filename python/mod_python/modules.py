@@ -165,22 +165,11 @@ def _used_by(facts: _Facts, table: _Table) -> Iterator[str]:
     """The modules that this one uses.
 
     A package and its parts are refreshed together, so each depends on the
-    other; but a package uses only those parts that it imports itself, which
-    shows in where it searched.
+    other; but a package uses only those parts that it imports itself.
     """
     for label, kind in facts["edges"].items():
-        target = table.get(label)
-        if target is None:
-            continue
-        if (kind != "package" or label == facts["parent"]
-                or _stem(target["file"]) in facts["probes"]):
+        if label in table and (kind != "package" or label == facts["parent"]):
             yield label
-
-
-def _stem(file: str | None) -> str | None:
-    if file is None:
-        return None
-    return os.path.splitext(file)[0].removesuffix("/__init__")
 
 
 def _reached(start: str | None, table: _Table) -> list[str]:

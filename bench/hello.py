@@ -52,8 +52,6 @@ BODY = "Hello\n"
 WARM_UP = 2000
 MANY = 1000
 
-ALLOWED = os.sched_getaffinity(0)   # before anything is pinned
-
 LIMIT_RATIO = 1.10      # of the C module
 LIMIT_ADDED = 0.5       # of what Debian's mod_python adds
 LIMIT_MANY_NS = 500     # more with 1,000 hot modules
@@ -135,28 +133,6 @@ def describe(name, tools):
             site_files(MANY if name == "many" else 0))
 
 
-def load_command(tools, server, variant, requests):
-    return [tools.load, "-n", str(requests), str(server.port), f"/{variant}",
-            BODY]
-
-
-def send(tools, server, variant, requests):
-    done = subprocess.run(load_command(tools, server, variant, requests),
-                          capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{done.stdout}{done.stderr}{server.said()}")
-
-
-def seat(pid, cpus):
-    """Give the server's child and the client (which inherits it from this
-    process) their CPUs. A client of the batch class never interrupts the
-    server, so the server waits for every request, however fast it is."""
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    first, *others = sorted(ALLOWED)
-    meter.pin(pid, {first})
-    meter.pin(os.getpid(), {first} if cpus == "shared" else {others[0]})
-
-
 def measure(tools, servers, arguments, rounds, samples):
     """Add the ns per request of each round to samples, which is
     {(server, variant, cpus): [one for each round]}."""
@@ -164,13 +140,14 @@ def measure(tools, servers, arguments, rounds, samples):
     clocks = {name: meter.CpuClock(pid) for name, pid in pids.items()}
     cells = list(samples)
     for name, variant in itertools.product(servers, arguments.variants):
-        send(tools, servers[name], variant, WARM_UP)
+        rig.send(tools, servers[name], f"/{variant}", BODY, WARM_UP)
     for _ in range(rounds):
         random.shuffle(cells)
         for name, variant, cpus in cells:
-            seat(pids[name], cpus)
+            rig.seat(pids[name], cpus)
             before = clocks[name].nanoseconds()
-            send(tools, servers[name], variant, arguments.requests)
+            rig.send(tools, servers[name], f"/{variant}", BODY,
+                     arguments.requests)
             time.sleep(0.002)  # the child sees the end of the connection
             used = clocks[name].nanoseconds() - before
             samples[name, variant, cpus].append(used / arguments.requests)
@@ -245,8 +222,7 @@ def run_clock(tools, arguments):
         arguments.servers, arguments.variants, arguments.cpus)}
     for _ in range(arguments.starts):
         with contextlib.ExitStack() as stack:
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-            meter.pin(os.getpid(), ALLOWED)
+            rig.unseat()
             servers = {name: stack.enter_context(
                 rig.BareServer(*describe(name, tools)))
                 for name in arguments.servers}
@@ -275,8 +251,8 @@ def count_by_perf(tools, servers, arguments):
     for name, server in servers.items():
         for variant in arguments.variants:
             count = meter.instructions_during(
-                server.child(), load_command(tools, server, variant,
-                                             arguments.requests))
+                server.child(), rig.load_command(tools, server, f"/{variant}", BODY,
+                                                 arguments.requests))
             counts[name, variant, "perf"] = [count / arguments.requests]
     return counts
 
@@ -294,8 +270,8 @@ def count_by_callgrind(tools, name, variant, requests, keep):
     with server:
         profile = server.root / profile
         profile.chmod(0o666)  # root's; www-data will write it
-        send(tools, server, variant, WARM_UP)
-        send(tools, server, variant, requests)
+        rig.send(tools, server, f"/{variant}", BODY, WARM_UP)
+        rig.send(tools, server, f"/{variant}", BODY, requests)
         server.stop()
         shutil.copy(profile, keep)
         total = re.search(r"^(?:summary|totals): (\d+)",
@@ -347,7 +323,7 @@ def parse(words):
         for word in given:
             if word not in known:
                 parser.error(f"{word!r} is none of {', '.join(known)}")
-    if "apart" in arguments.cpus and len(ALLOWED) < 2:
+    if "apart" in arguments.cpus and len(rig.ALLOWED) < 2:
         parser.error("--cpus apart takes two CPUs")
     return arguments
 

@@ -1,8 +1,8 @@
 """The servers that are measured: httpds of the test harness (tests/httpd)
 with as little in them as can be, so that what is compared is not drowned.
 
-Also the C programs of this directory, and the end of a benchmark that cannot
-be run here."""
+Also the C programs of this directory, who runs on which CPU, what is claimed,
+and the end of a benchmark that cannot be run here."""
 
 import dataclasses
 import functools
@@ -18,8 +18,11 @@ TOP = HERE.parent
 
 sys.path.insert(0, str(TOP / "tests"))
 
+import meter
 from httpd import Configuration, Server
 from httpd.configuration import module_under_test
+
+ALLOWED = os.sched_getaffinity(0)   # before anything is pinned
 
 FIXED = """\
 Define SITE {site}
@@ -177,6 +180,50 @@ class Tools:
             compile_c("c_hello.c", self._c_module, "-shared", "-fPIC",
                       *apxs("EXTRA_CPPFLAGS").split(), *includes)
         return f"LoadModule c_hello_module {self._c_module}\n"
+
+
+def load_command(tools, server, path, body, requests):
+    """One kept-alive connection that sends so many requests."""
+    return [tools.load, "-n", str(requests), str(server.port), path, body]
+
+
+def send(tools, server, path, body, requests):
+    done = subprocess.run(load_command(tools, server, path, body, requests),
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{done.stdout}{done.stderr}{server.said()}")
+
+
+def seat(pid, cpus="shared"):
+    """Give the server's child and the client (which inherits it from this
+    process) their CPUs. A client of the batch class never interrupts the
+    server, so the server waits for every request, however fast it is."""
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    first, *others = sorted(ALLOWED)
+    meter.pin(pid, {first})
+    meter.pin(os.getpid(), {first} if cpus == "shared" else {others[0]})
+
+
+def unseat():
+    """This process is as it was before seat()."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    meter.pin(os.getpid(), ALLOWED)
+
+
+class Claims:
+    """What was claimed, and whether it held."""
+
+    def __init__(self):
+        self.all_hold = True
+
+    def add(self, holds, text):
+        self.all_hold &= bool(holds)
+        print(f"{'ok  ' if holds else 'OVER'} {text}", flush=True)
+
+    def limit(self, what, value, most, unit, digits=2):
+        """A figure and the most that it may be."""
+        self.add(value <= most, f"{what}: {value:,.{digits}f} {unit} "
+                                f"(limit {most:,g} {unit})")
 
 
 def main(function):

@@ -4,6 +4,7 @@ mending the file heals the next request. Errors of handlers stay theirs."""
 import os
 import socket
 import struct
+import time
 
 import pytest
 
@@ -167,6 +168,23 @@ def test_broken_page_does_not_block_the_edit_of_another_page(site):
     assert site.texts("a") == {"a1"}
     site.edit("a.py", page("'a3'"))
     assert site.texts("a") == {"a3"}
+
+
+@pytest.mark.parametrize("pause", [0, 1.3])
+def test_edit_beside_a_broken_file_waits_for_it_whenever_it_comes(site,
+                                                                  pause):
+    site.write({"hello.py": page("(a.value, b.value)", "import a, b"),
+                "a.py": "value = 1\n", "b.py": "value = 1\n"})
+    site.serve("hello", "PythonReloadFailure keep")
+    assert site.texts() == {"(1, 1)"}
+    site.edit("a.py", "value = = 2\n")
+    assert site.texts() == {"(1, 1)"}
+    site.log.expect("SyntaxError")
+    time.sleep(pause)  # what failed is tried again after a second, too
+    site.edit("b.py", "value = 2\n")
+    assert site.texts() == {"(1, 1)"}
+    site.edit("a.py", "value = 2\n")
+    assert site.texts() == {"(2, 2)"}
 
 
 def test_broken_directory_does_not_block_another_directory(site):

@@ -151,6 +151,55 @@ note_pending(mp_refresh_t *refresh, int was_retry)
     return 0;
 }
 
+/* Threads that wait for the GIL get it after this long, while a stage runs. A
+ * request takes it a few times, and is not to feel the stage. */
+#define STAGE_SWITCH_INTERVAL 0.0002
+
+static PyObject *
+call_sys(const char *function, PyObject *argument)
+{
+    PyObject *callable = PySys_GetObject(function);
+    if (!callable) {
+        return NULL;
+    }
+    return argument ? PyObject_CallOneArg(callable, argument)
+                    : PyObject_CallNoArgs(callable);
+}
+
+/* What it was, to give it back; NULL: it could not be changed. */
+static PyObject *
+shorten_switch_interval(void)
+{
+    PyObject *before = call_sys("getswitchinterval", NULL);
+    PyObject *shorter = before ? PyFloat_FromDouble(STAGE_SWITCH_INTERVAL)
+                               : NULL;
+    PyObject *none = shorter ? call_sys("setswitchinterval", shorter) : NULL;
+    if (!none) {
+        Py_CLEAR(before);
+    }
+    PyErr_Clear(); /* it is a kindness, no need */
+    Py_XDECREF(none);
+    Py_XDECREF(shorter);
+    return before;
+}
+
+/* Unless a body has set one of its own. Takes over before. */
+static void
+restore_switch_interval(PyObject *before)
+{
+    PyObject *exc = PyErr_GetRaisedException();
+    PyObject *now = before ? call_sys("getswitchinterval", NULL) : NULL;
+    double shortened = now ? PyFloat_AsDouble(now) : 0;
+    if (shortened > STAGE_SWITCH_INTERVAL / 2
+        && shortened < STAGE_SWITCH_INTERVAL * 2) {
+        Py_XDECREF(call_sys("setswitchinterval", before));
+    }
+    PyErr_Clear(); /* as above */
+    Py_XDECREF(now);
+    Py_XDECREF(before);
+    PyErr_SetRaisedException(exc);
+}
+
 static int
 stage(mp_refresh_t *refresh, int was_retry)
 {
@@ -171,7 +220,9 @@ stage(mp_refresh_t *refresh, int was_retry)
         PySet_Clear(importer->touched);
     }
     importer->staging = staging;
+    PyObject *interval = shorten_switch_interval();
     int failed = mp_component_run_all(refresh);
+    restore_switch_interval(interval);
     if (importer->staging == staging) {
         importer->staging = NULL;
     }

@@ -251,8 +251,8 @@ def count_by_perf(tools, servers, arguments):
     for name, server in servers.items():
         for variant in arguments.variants:
             count = meter.instructions_during(
-                server.child(), rig.load_command(tools, server, f"/{variant}", BODY,
-                                                 arguments.requests))
+                server.child(), rig.load_command(
+                    tools, server, f"/{variant}", BODY, arguments.requests))
             counts[name, variant, "perf"] = [count / arguments.requests]
     return counts
 

@@ -306,6 +306,33 @@ def test_tasks_and_threads_of_a_request_see_its_generation(own_server, call):
     assert parked.result(20).text == "(1, 1)"
 
 
+def test_traceback_of_old_code_shows_the_lines_that_ran(site):
+    site.write({
+        "hello.py": page("work(req)", """
+            import harness, child
+
+            def work(req):
+                if req.args == "park":
+                    harness.wait(__file__, "middle")
+                return child.fail()
+            """),
+        "child.py": "def fail():\n    return 1 / 0  # the first\n",
+        ".htaccess": HTACCESS})
+    assert site.get().status == 500
+    site.log.expect("MPY0401.*ZeroDivisionError")
+    parked = site.later("?park")
+    site.wait_parked("middle")
+    site.edit("child.py", "# more\n# lines\n"
+                          "def fail():\n    return 2 / 0  # the second\n")
+    assert site.get().status == 500
+    count = len(site.log.matching("MPY0401"))
+    site.open_gate("middle")
+    assert parked.result(20).status == 500
+    site.log.expect("MPY0401", count=count + 1)
+    block = site.log.block(site.log.matching("MPY0401")[-1])
+    assert "the first" in block and "the second" not in block
+
+
 # What is old goes away
 
 @pytest.mark.skipif("MP_PRELOAD" in os.environ,
@@ -415,3 +442,25 @@ def test_imports_that_a_template_engine_generates_take_part(own_server):
     assert site.get().text == "<x><x>"
     site.replace("tags.py", "'<'", "'[' ")
     assert site.get().text == "[x>[x>"
+
+
+# Registrations
+
+def test_cleanup_registered_by_each_version_of_a_module_runs_once(own_server):
+    server = own_server(**ONE, files={**CHILD, "child.py": """
+        from mod_python import apache
+        value = 0
+
+        def at_end(data):
+            apache.log_error("at end %s" % value)
+
+        apache.register_cleanup(at_end)
+        """})
+    site = server.site
+    for number in range(5):
+        assert site.get().text == str(number)
+        site.replace("child.py", f"value = {number}", f"value = {number + 1}")
+    assert site.get().text == "5"
+    server.stop()
+    server.log.expect("at end 5")
+    assert len(server.log.matching("at end")) == 1

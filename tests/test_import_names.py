@@ -71,7 +71,7 @@ TABLE = [
     (["shop.part"], *["shop.part"] * 4),
     (["shop/part"], *["shop.part"] * 4),
     (["shop.nope"], *[NOTHING] * 4),
-    (["coldone"], *["cold"] * 3, NOTHING),
+    (["coldone"], *["cold"] * 4),
     (["json.decoder"], *["json.decoder"] * 4),
     (["nope"], *[NOTHING] * 4),
     (["nope.part"], *[NOTHING] * 4),
@@ -93,7 +93,7 @@ TABLE = [
     (["pkg.inner", "SITE/app"], *["app/pkg/inner"] * 4),
     (["inner", "~/pkg"], *["app/pkg/inner"] * 3, NOTHING),
     (["plain", "~"], *["app/plain"] * 3, "start/plain"),
-    (["coldone", "SITE/other"], *["cold"] * 3, NOTHING),
+    (["coldone", "SITE/other"], *["cold"] * 4),
 ]
 
 
@@ -144,6 +144,52 @@ def test_name_means_what_the_rules_say(table_answers, row, caller):
             assert row[0][0].rpartition("/")[2].split(".")[0] in answer
     else:
         assert answer == expected
+
+
+def test_option_of_the_main_server_is_that_of_imports_without_a_request(
+        own_server):
+    server = own_server("""
+        PythonOption mod_python.importer.path "['${SITE}/lib']"
+        PythonImport ${SITE}/start/start.py main_interpreter
+        """, files={
+            "start/start.py": "import beside\nimport sys\n"
+                              "print('found', beside.value, file=sys.stderr)"
+                              "\n", "lib/beside.py": "value = 1\n"})
+    server.log.expect("found 1", count=len(server.children()))
+
+
+def test_tilde_in_the_path_list_of_a_module_is_the_handler_root(site):
+    site.write({"app/hello.py": page("only.value", "__mp_path__.append("
+                                     "'~/near')\nimport only"),
+                "app/near/only.py": "value = 1\n", "app/.htaccess": HTACCESS})
+    assert site.texts("app/") == {"1"}
+    site.edit("app/near/only.py", "value = 2\n")
+    assert site.texts("app/") == {"2"}
+
+
+def test_path_argument_with_a_file_is_the_first_path_list_of_its_module(site):
+    far = site.path("other/far.py")
+    site.write({
+        "app/hello.py": page("(far.beside.value, far.__mp_path__)",
+                             f"far = apache.import_module({str(far)!r},"
+                             f" path=[{str(site.path('lib'))!r}])"),
+        "other/far.py": "import beside\n", "lib/beside.py": "value = 1\n",
+        "app/.htaccess": HTACCESS})
+    expected = [str(site.path("lib"))]
+    assert site.texts("app/") == {f"(1, {expected})"}
+    site.edit("lib/beside.py", "value = 2\n")
+    assert site.texts("app/") == {f"(2, {expected})"}
+
+
+def test_python_path_is_in_force_for_imports_at_the_start(own_server):
+    server = own_server("""
+        PythonPath "sys.path + ['${SITE}/cold']"
+        PythonImport ${SITE}/start/start.py main_interpreter
+        """, files={
+            "start/start.py": "import coldone\nimport sys\n"
+                              "print('found', coldone.value, file=sys.stderr)"
+                              "\n", "cold/coldone.py": "value = 1\n"})
+    server.log.expect("found 1", count=len(server.children()))
 
 
 def test_module_may_extend_its_path_list_later(site):

@@ -88,6 +88,35 @@ def test_portal_answers_each_request_from_its_own_generation(site):
     assert site.texts() == {"(2, 2, 2, True)"}
 
 
+def test_name_taken_out_of_sys_modules_is_found_again(site):
+    site.write({"child.py": "class C:\n    pass\n\n\nx = 1\n"})
+    assert value(site, """
+        import importlib, pickle, sys
+        from unittest import mock
+        import child
+        data = pickle.dumps(child.C())
+        sys.modules.pop(child.__name__)
+        import child as again
+        found = [again is child, type(pickle.loads(data)) is child.C]
+        sys.modules.pop(child.__name__)
+        return found + [importlib.import_module(child.__name__).x,
+                        child.__name__ in sys.modules]
+        """) == [True, True, 1, True]
+
+
+def test_module_first_imported_under_a_patched_sys_modules_is_found_again(
+        site):
+    site.write({"child.py": "class C:\n    pass\n"})
+    assert value(site, """
+        import pickle, sys
+        from unittest import mock
+        with mock.patch.dict(sys.modules):
+            import child
+            data = pickle.dumps(child.C())
+        return type(pickle.loads(data)) is child.C
+        """) is True
+
+
 def test_star_import_by_cold_code_takes_the_names_of_the_version(site):
     site.write({"child.py": "one = 1\n_two = 2\n",
                 "hello.py": page("take()", """

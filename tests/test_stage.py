@@ -56,6 +56,23 @@ def test_waiters_take_no_longer_than_the_one_that_executes(own_server):
     assert time.monotonic() - began < 50 * 0.2
 
 
+def test_request_for_what_is_loaded_does_not_wait_for_a_first_load(
+        own_server):
+    server = own_server(**ONE, files={
+        "a/hello.py": page("'a'"), "a/.htaccess": HTACCESS,
+        "b/hello.py": HANGS.replace("VALUE", "1").replace("\n    ", "\n")
+        + page("value"), "b/.htaccess": HTACCESS})
+    site = server.site
+    assert site.get("a/").text == "a"
+    slow = site.later("b/")
+    site.wait_parked("body")
+    site.write({"upload.txt": ""})
+    for _ in range(20):
+        assert site.get("a/").text == "a"
+    site.open_gate("body")
+    assert slow.result(20).text == "1"
+
+
 def test_interpreters_execute_at_the_same_time(own_server):
     server = own_server(**ONE, files={
         "hello.py": counted("import harness\n"
@@ -167,6 +184,65 @@ def test_body_that_hangs_holds_nobody_up_for_longer_than_the_limit(
     site.open_gate("body")
     assert first.result(20).text == "2"
     assert site.get().text == "2"
+
+
+def test_wait_for_a_hanging_body_is_not_repeated_for_each_request(own_server):
+    server = own_server("PythonReloadTimeout 1", **ONE, files=CHILD)
+    site = server.site
+    assert site.get().text == "1"
+    site.edit("child.py", HANGS.replace("VALUE", "2"))
+    first = site.later()
+    site.wait_parked("body")
+    assert site.get().text == "1"
+    began = time.monotonic()
+    for _ in range(20):
+        assert site.get().text == "1"
+    assert time.monotonic() - began < 3
+    server.log.expect("MPY0203")
+    site.open_gate("body")
+    assert first.result(20).text == "2"
+    assert site.get().text == "2"
+
+
+def test_file_that_hung_and_is_mended_is_new_without_a_restart(own_server):
+    server = own_server("PythonReloadTimeout 1", **ONE, files=CHILD)
+    site = server.site
+    assert site.get().text == "1"
+    site.edit("child.py", HANGS.replace("VALUE", "2"))
+    first = site.later()
+    site.wait_parked("body")
+    assert site.get().text == "1"
+    server.log.expect("MPY0203")
+    site.edit("child.py", "value = 3\n")
+    processes.wait_until(lambda: site.get().text == "3",
+                         "the mended version")
+    site.open_gate("body")
+    assert first.result(20).text in ("1", "2", "3")
+    assert site.get().text == "3"
+
+
+def test_thread_that_a_body_waits_for_may_import_what_is_loaded(own_server):
+    server = own_server(**ONE, files={
+        **CHILD, "other.py": "value = 5\n",
+        "hello.py": page("child.value", "import other, child"),
+        "child.py": """
+            import threading
+            import other
+            found = []
+
+            def run():
+                import other
+                import json
+                found.append(other.value)
+
+            thread = threading.Thread(target=run)
+            thread.start()
+            thread.join(20)
+            value = found
+            """})
+    assert server.site.get().text == "[5]"
+    server.site.edit("child.py", server.site.text("child.py") + "#\n")
+    assert server.site.get().text == "[5]"
 
 
 def test_thread_that_a_body_waits_for_and_that_imports_ends_with_the_limit(
@@ -327,6 +403,25 @@ def test_failing_module_that_nothing_imports_any_more_stops_nothing(site):
     assert site.texts() == {"2"}
 
 
+@pytest.mark.parametrize("pause", [0, 1.3])
+def test_edit_beside_a_broken_file_waits_for_it_whenever_it_comes(site, pause):
+    site.write({"hello.py": page("(a.value, b.value, c.value)",
+                                 "import a, b, c"), ".htaccess": HTACCESS,
+                **{f"{name}.py": "value = 1\n" for name in "abc"}})
+    assert site.texts() == {"(1, 1, 1)"}
+    site.edit("a.py", "value = = 2\n")
+    assert site.texts() == {"(1, 1, 1)"}
+    site.log.expect("SyntaxError")
+    time.sleep(pause)
+    site.edit("b.py", "value = 2\n")
+    assert site.texts() == {"(1, 1, 1)"}
+    time.sleep(pause)
+    site.edit("c.py", "value = 2\n")
+    assert site.texts() == {"(1, 1, 1)"}
+    site.edit("a.py", "value = 2\n")
+    assert site.texts() == {"(2, 2, 2)"}
+
+
 def test_error_only_in_a_dependent_is_told_of_the_dependent(site):
     site.write({**CHILD, "child.py": "value = 1\nname = 'x'\n",
                 "hello.py": page("shown", "import child\nshown = child.name"
@@ -405,10 +500,41 @@ def test_failed_reloads_keep_memory_flat(own_server):
     assert sizes[-1] - sizes[3] < 2 << 20, sizes
 
 
+def test_failed_versions_are_let_go(own_server):
+    server = own_server(**ONE, files={
+        "hello.py": page("alive()", """
+            import gc, harness, child
+
+            def alive():
+                gc.collect()
+                return sum(ref() is not None for ref in harness.markers)
+            """), ".htaccess": HTACCESS,
+        "child.py": """
+            import harness, weakref
+
+            class Marker:
+                pass
+
+            marker = Marker()
+            harness.__dict__.setdefault("markers", []).append(
+                weakref.ref(marker))
+            """})
+    site = server.site
+    server.log.allow("MPY0202")
+    good = site.text("child.py")
+    assert site.get().text == "1"
+    for number in range(20):
+        site.edit("child.py", good + f"{number} / 0\n")
+        site.get()
+    site.edit("child.py", good + "# mended\n")
+    site.get()
+    assert int(site.get().text) <= 2
+
+
 # Disturbed
 
 @pytest.mark.parametrize("how", ["inplace", "rename", "overwrite"])
-def test_file_that_is_rewritten_all_the_time_is_never_torn(site, how):
+def test_file_that_is_rewritten_without_a_pause_is_never_torn(site, how):
     """Each version says its number at both ends."""
     def text(number):
         return (f"first = {number}\n" + "# filling\n" * 2000
@@ -425,7 +551,6 @@ def test_file_that_is_rewritten_all_the_time_is_never_torn(site, how):
         while not stop.is_set():
             number = 100 + (number + 1) % 900
             site.edit("child.py", text(number), how)
-            time.sleep(0.003)
         return number
 
     writer = later(write)
@@ -526,6 +651,40 @@ def test_processes_started_by_handlers_do_not_disturb_reloads(own_server):
     stop.set()
     for client in clients:
         client.result(20)
+
+
+def test_process_forked_while_another_thread_executes_may_import(own_server):
+    server = own_server(**ONE, files={
+        "hello.py": page("run()", """
+            import os
+
+            def run():
+                readable, writable = os.pipe()
+                if os.fork() == 0:
+                    try:
+                        import late
+                        os.write(writable, str(late.value).encode())
+                    except BaseException as error:
+                        os.write(writable, repr(error).encode())
+                    finally:
+                        os._exit(0)
+                os.close(writable)
+                data = os.read(readable, 1000)
+                os.close(readable)
+                os.wait()
+                return data.decode()
+            """), "late.py": "value = 7\n", ".htaccess": HTACCESS,
+        "slow/hello.py": "import harness\nharness.wait(__file__, 'body')\n"
+                         + page("'slow'"), "slow/.htaccess": HTACCESS})
+    site = server.site
+    assert site.get().text == "7"
+    site.write({"late.py": "value = 8\n"})
+    assert site.get().text == "8"
+    slow = site.later("slow/")
+    site.wait_parked("body")
+    assert site.get().text == "8"
+    site.open_gate("body")
+    assert slow.result(20).text == "slow"
 
 
 def test_processes_of_a_pool_run_the_code_of_the_request(own_server):

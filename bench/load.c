@@ -1,11 +1,14 @@
 /* load.c - sends requests to one URL of a local httpd and checks each answer.
  *
- *     load [-c CONNECTIONS] [-n REQUESTS | -s SECONDS] [-p MICROSECONDS] [-x]
- *          PORT PATH BODY
+ *     load [-c CONNECTIONS] [-n REQUESTS | -s SECONDS]
+ *          [-p MICROSECONDS | -r RATE [-o FILE]] [-x] PORT PATH BODY
  *
  * Each connection is a thread that sends one request after the other: -n in
  * all (divided among the connections), or for -s seconds, or until SIGTERM;
- * with a pause of -p before each. Keep-alive; with -x every second connection
+ * with a pause of -p before each. With -r the requests of all connections are
+ * due at RATE a second, whatever became of those before, and what each took
+ * from the moment when it was due is written to FILE: a line of microseconds
+ * for each, in no order. Keep-alive; with -x every second connection
  * asks for "close" and connects anew each time. An answer counts when its
  * status is 200 and its body is BODY; "-" takes any body. Prints one line:
  *
@@ -51,6 +54,10 @@ typedef struct {
     int port;
     int close_each;     /* ask for "close" each time */
     useconds_t pause;   /* before each request */
+    double due;         /* when the next request is; -r */
+    double interval;    /* from one to the next; 0: no -r */
+    unsigned *took;     /* microseconds of each request; -o, ours */
+    long took_room;
     long requests;      /* to send, or -1: until the end is called */
     long done;
     long failed;
@@ -304,6 +311,35 @@ send_one(client_t *client)
     }
 }
 
+static void
+wait_until(double due)
+{
+    struct timespec t;
+
+    t.tv_sec = (time_t)due;
+    t.tv_nsec = (long)((due - (double)t.tv_sec) * 1e9);
+    while (!atomic_load(&stopped)
+           && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL)
+                  == EINTR) {
+    }
+}
+
+/* The request that was due is done. */
+static void
+note_time(client_t *client)
+{
+    if (client->done == client->took_room) {
+        client->took_room = client->took_room ? client->took_room * 2 : 1024;
+        client->took = realloc(client->took, (size_t)client->took_room
+                                                 * sizeof(*client->took));
+        if (!client->took) {
+            exit(2);
+        }
+    }
+    client->took[client->done] = (unsigned)((now() - client->due) * 1e6);
+    client->due += client->interval;
+}
+
 static void *
 run_client(void *data)
 {
@@ -311,10 +347,19 @@ run_client(void *data)
 
     while (!atomic_load(&stopped)
            && (client->requests < 0 || client->done < client->requests)) {
-        if (client->pause) {
+        if (client->interval > 0) {
+            wait_until(client->due);
+            if (atomic_load(&stopped)) {
+                break;
+            }
+        }
+        else if (client->pause) {
             usleep(client->pause);
         }
         send_one(client);
+        if (client->interval > 0) {
+            note_time(client);
+        }
         client->done++;
     }
     close_connection(client);
@@ -367,10 +412,36 @@ run(client_t *clients, int count)
     return sum.failed > 0;
 }
 
+static int
+write_times(const char *name, client_t *clients, int count)
+{
+    FILE *file = fopen(name, "w");
+    int failed = !file;
+    int i;
+
+    for (i = 0; i < count && !failed; i++) {
+        long n;
+
+        for (n = 0; n < clients[i].done; n++) {
+            fprintf(file, "%u\n", clients[i].took[n]);
+        }
+    }
+    if (file && fclose(file) != 0) {
+        failed = 1;
+    }
+    if (failed) {
+        fprintf(stderr, "load: %s: %s\n", name, strerror(errno));
+    }
+    return failed ? 2 : 0;
+}
+
 int
 main(int argc, char **argv)
 {
     int connections = 1;
+    double rate = 0;
+    const char *times = NULL;
+    double started;
     int mixed = 0;
     long requests = -1;
     unsigned seconds = 0;
@@ -380,7 +451,7 @@ main(int argc, char **argv)
     int status;
     int i;
 
-    while ((option = getopt(argc, argv, "c:n:p:s:x")) != -1) {
+    while ((option = getopt(argc, argv, "c:n:o:p:r:s:x")) != -1) {
         switch (option) {
         case 'c':
             connections = atoi(optarg);
@@ -388,8 +459,14 @@ main(int argc, char **argv)
         case 'n':
             requests = atol(optarg);
             break;
+        case 'o':
+            times = optarg;
+            break;
         case 'p':
             pause = (useconds_t)atol(optarg);
+            break;
+        case 'r':
+            rate = atof(optarg);
             break;
         case 's':
             seconds = (unsigned)atoi(optarg);
@@ -403,15 +480,20 @@ main(int argc, char **argv)
     }
     if (argc - optind != 3 || connections < 1) {
         fprintf(stderr, "usage: load [-c CONNECTIONS] [-n REQUESTS | "
-                        "-s SECONDS] [-p MICROSECONDS] [-x] PORT PATH "
-                        "BODY\n");
+                        "-s SECONDS] [-p MICROSECONDS | -r RATE [-o FILE]] "
+                        "[-x] PORT PATH BODY\n");
         return 2;
     }
     clients = calloc((size_t)connections, sizeof(*clients));
     if (!clients) {
         return 2;
     }
+    started = now();
     for (i = 0; i < connections; i++) {
+        if (rate > 0) {
+            clients[i].due = started + i / rate;
+            clients[i].interval = connections / rate;
+        }
         clients[i].requests = requests < 0 ? -1 : requests / connections;
         clients[i].close_each = mixed && i % 2;
         clients[i].pause = pause;
@@ -422,6 +504,12 @@ main(int argc, char **argv)
     signal(SIGALRM, stop);
     alarm(seconds);
     status = run(clients, connections);
+    if (times && rate > 0) {
+        status |= write_times(times, clients, connections);
+    }
+    for (i = 0; i < connections; i++) {
+        free(clients[i].took);
+    }
     free(clients);
     return status;
 }

@@ -119,15 +119,15 @@ def apxs(name):
     return done.stdout.strip()
 
 
-def ours():
+def ours(application_root=True):
     """Lines that load the module of this checkout, configured as shipped,
-    and make the site's modules hot."""
+    and make the site an application root."""
     module = module_under_test()
     if not module.exists():
         raise Refused(f"{module} is missing: run make first")
     return (f"LoadModule python_module {module}\n"
             "PythonInterpreter main_interpreter\n"
-            "PythonModulePath ${SITE}\n")
+            + ("PythonModulePath ${SITE}\n" if application_root else ""))
 
 
 def debian_module():

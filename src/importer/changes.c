@@ -6,6 +6,7 @@
 #include "importer/source.h"
 #include "runtime/thread.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +108,18 @@ note_tree(mp_importer_t *importer, const char *dir)
     return failed;
 }
 
+/* Events that another thread took before us are before our position, but it
+ * may not have noted them yet. */
+static void
+await_collectors(mp_importer_t *importer)
+{
+    while (importer->collecting > 0) {
+        mp_thread_suspended_t held = mp_thread_suspend();
+        sched_yield();
+        mp_thread_resume(held);
+    }
+}
+
 uint64_t
 mp_changes_collect(mp_importer_t *importer, int *failed)
 {
@@ -115,6 +128,7 @@ mp_changes_collect(mp_importer_t *importer, int *failed)
     if (!importer->view) {
         return 0;
     }
+    importer->collecting++;
     mp_thread_suspended_t held = mp_thread_suspend();
     uint64_t position = mp_watch_collect(importer->view, keep_event, &events);
     mp_thread_resume(held);
@@ -128,7 +142,9 @@ mp_changes_collect(mp_importer_t *importer, int *failed)
     if (!*failed && events.lost) {
         *failed = note_tree(importer, NULL);
     }
+    importer->collecting--;
     free_events(&events);
+    await_collectors(importer);
     return position;
 }
 

@@ -5,7 +5,8 @@
 
 #include "importer/importer.h"
 
-/* Take in what the watch has to tell. The position reached; *failed is 0, or
+/* Take in what the watch has to tell; any thread may. All events before the
+ * position are noted when it returns. The position reached; *failed is 0, or
  * -1 with an exception. */
 uint64_t mp_changes_collect(mp_importer_t *importer, int *failed);
 

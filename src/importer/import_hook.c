@@ -645,6 +645,34 @@ import_unlocked(mp_import_request_t *request, import_hook_t *hook,
     return module;
 }
 
+/* The usual case, `import x` and `from x import y` of a module that is loaded:
+ * three look-ups. NULL without an exception: it is not that. */
+static PyObject *
+import_known(mp_importer_t *importer, PyObject *name, PyObject *globals,
+             PyObject *fromlist)
+{
+    mp_instance_t *importing = mp_instance_of_globals(importer->state,
+                                                      globals);
+    mp_generation_t *pin = mp_thread_pin();
+    if (!importing || !pin || importer->effects) {
+        return NULL;
+    }
+    PyObject *target = PyDict_GetItemWithError(importing->bindings, name);
+    mp_instance_t *leaf = target && target != Py_None
+        ? mp_generation_find(pin, target) : NULL;
+    if (!leaf || leaf->is_executing) {
+        return NULL;
+    }
+    if (wants_parts(fromlist)
+            ? leaf->is_package
+            : PyUnicode_FindChar(name, '.', 0, PyUnicode_GET_LENGTH(name), 1)
+                  >= 0) {
+        return NULL;
+    }
+    leaf->indirect++;
+    return Py_NewRef(leaf->module);
+}
+
 static PyObject *
 do_import(import_hook_t *hook, PyObject *const *arguments)
 {
@@ -662,6 +690,11 @@ do_import(import_hook_t *hook, PyObject *const *arguments)
         PyErr_SetString(PyExc_ValueError, level < 0 ? "level must be >= 0"
                                                     : "Empty module name");
         return NULL;
+    }
+    PyObject *known = level == 0
+        ? import_known(importer, name, globals, arguments[3]) : NULL;
+    if (known || PyErr_Occurred()) {
+        return known;
     }
     /* __import__("x"), called by its name, does not say who calls. */
     PyObject *caller = globals ? globals : PyEval_GetGlobals();

@@ -68,6 +68,8 @@ struct mp_importer_t {
                                generation number, seconds it took, dict of
                                name -> reason, list of (exception as text,
                                file, how many modules) that failed) */
+    int collecting;         /* threads that have taken events from the watch
+                               and not noted them yet; attached */
     PyObject *changed;      /* set of str: paths, with and without .py, that
                                events named and no refresh has dealt with */
     PyObject *moved;        /* list of str: trees below which anything may

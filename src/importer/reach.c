@@ -583,8 +583,8 @@ mp_reach_is_concerned(mp_importer_t *importer)
 {
     int failed;
     mp_changes_collect(importer, &failed);
-    if (failed || PyList_GET_SIZE(importer->moved) > 0
-        || importer->has_polled) {
+    if (failed || importer->has_polled
+        || PyList_GET_SIZE(importer->moved) > 0) {
         PyErr_Clear(); /* whoever deals with it will see */
         return 1;
     }

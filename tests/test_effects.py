@@ -767,6 +767,34 @@ def test_module_that_hands_itself_to_an_imported_function_is_found(site):
     assert site.texts() == {"{'other': 'one'}"}
 
 
+METHODS = {
+    "base": ("class Base:\n    def __init_subclass__(cls):\n"
+             "        cls().run()\n",
+             "class Part(Base):\n"),
+    "decorator": ("def Base(cls):\n    cls().run()\n    return cls\n",
+                  "@Base\nclass Part:\n"),
+    "metaclass": ("class Base(type):\n    def __init__(cls, *more):\n"
+                  "        cls().run()\n",
+                  "class Part(metaclass=Base):\n"),
+}
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_registry_that_a_method_fills_at_once_is_found(site, kind):
+    base, line = METHODS[kind]
+    site.write({
+        "store.py": "known = []\n",
+        "base.py": base,
+        "part.py": "import store\nfrom base import Base\n\n" + line +
+                   "    def run(self):\n"
+                   "        store.known.append('one')\n",
+        "index.py": page("store.known", "import store, part")})
+    site.serve("index")
+    assert site.texts() == {"['one']"}
+    site.replace("part.py", "one", "two")
+    assert site.texts() == {"['two']"}
+
+
 def test_registry_behind_more_code_than_can_be_followed_is_found(site):
     functions = "".join(f"def f{n}(name):\n    return name, {n}\n\n"
                         for n in range(1000))

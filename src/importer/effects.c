@@ -1,7 +1,7 @@
 /* effects.c - compares what modules own before and after a body.
  *
  * Each import that a running body makes use of brings modules into its watch:
- * the imported one, and those that its code can reach over edges. Their
+ * those that code can change which got hold of it (exposure.h). Their
  * fingerprints are shared by all bodies that run, one inside the other: each
  * is brought up to date when a body begins to watch the module or ends, so
  * that a difference is put down to the body that made it, once.
@@ -14,8 +14,7 @@
 #include "importer/effects.h"
 
 #include "importer/exposure.h"
-#include "importer/fingerprint.h"
-#include "importer/foreign.h"
+#include "importer/watched.h"
 #include "runtime/thread.h"
 #include "server/log.h"
 
@@ -27,126 +26,6 @@
 #define BEFORE_RUNNING APR_USEC_PER_SEC /* from a request's first line to its
                                            first Python code, at most */
 #define MAX_ITEMS 1000 /* of a collection that may hold classes */
-
-struct mp_watched_t {
-    struct {
-        mp_instance_t *instance; /* owned */
-        mp_fingerprint_t *print; /* owned; NULL: nothing to compare */
-    } *rows;
-    Py_ssize_t count, room;
-    mp_fingerprint_t **outdated; /* owned: letting go of what they hold may run
-                                    finalizers, so that waits for the end */
-    Py_ssize_t outdated_count;
-    PyObject *numbers; /* dict: name of a module -> int, its row */
-    PyObject *foreign; /* dict: name of a module -> set (foreign.h) */
-    apr_time_t begun_at;
-    int is_busy;       /* other threads have run Python code since */
-};
-
-/* ---- the rows ---------------------------------------------------------- */
-
-static void
-destroy_watched(mp_watched_t *watched)
-{
-    for (Py_ssize_t i = 0; i < watched->outdated_count; i++) {
-        mp_fingerprint_free(watched->outdated[i]);
-    }
-    for (Py_ssize_t i = 0; i < watched->count; i++) {
-        mp_fingerprint_free(watched->rows[i].print);
-        Py_DECREF(watched->rows[i].instance);
-    }
-    PyMem_Free(watched->outdated);
-    Py_XDECREF(watched->numbers);
-    Py_XDECREF(watched->foreign);
-    PyMem_Free(watched->rows);
-    PyMem_Free(watched);
-}
-
-static mp_watched_t *
-create_watched(void)
-{
-    mp_watched_t *watched = PyMem_Calloc(1, sizeof(*watched));
-    if (!watched) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    watched->begun_at = apr_time_now();
-    watched->numbers = PyDict_New();
-    watched->foreign = PyDict_New();
-    if (!watched->numbers || !watched->foreign) {
-        destroy_watched(watched);
-        return NULL;
-    }
-    return watched;
-}
-
-/* The row of a module, -1 with an exception. A new one has no fingerprint. */
-static Py_ssize_t
-row_of(mp_watched_t *watched, mp_instance_t *instance)
-{
-    PyObject *number = PyDict_GetItemWithError(watched->numbers,
-                                               instance->name);
-    if (number || PyErr_Occurred()) {
-        return number ? PyLong_AsSsize_t(number) : -1;
-    }
-    if (watched->count == watched->room) {
-        Py_ssize_t room = watched->room ? watched->room * 2 : 64;
-        void *rows = PyMem_Realloc(watched->rows,
-                                   room * sizeof(*watched->rows));
-        if (!rows) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        watched->rows = rows;
-        watched->room = room;
-    }
-    number = PyLong_FromSsize_t(watched->count);
-    int failed = number ? PyDict_SetItem(watched->numbers, instance->name,
-                                         number) : -1;
-    Py_XDECREF(number);
-    if (failed) {
-        return -1;
-    }
-    watched->rows[watched->count].instance
-        = (mp_instance_t *)Py_NewRef(instance);
-    watched->rows[watched->count].print = NULL;
-    return watched->count++;
-}
-
-/* Put the fingerprint of a row aside. */
-static int
-put_aside(mp_watched_t *watched, Py_ssize_t row)
-{
-    if (!watched->rows[row].print) {
-        return 0;
-    }
-    void *outdated = PyMem_Realloc(watched->outdated,
-                                   (watched->outdated_count + 1)
-                                       * sizeof(*watched->outdated));
-    if (!outdated) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    watched->outdated = outdated;
-    watched->outdated[watched->outdated_count++] = watched->rows[row].print;
-    watched->rows[row].print = NULL;
-    return 0;
-}
-
-static int
-take_print(mp_importer_t *importer, mp_watched_t *watched, Py_ssize_t row,
-           mp_instance_t *instance)
-{
-    if (put_aside(watched, row) < 0) {
-        return -1;
-    }
-    Py_SETREF(watched->rows[row].instance,
-              (mp_instance_t *)Py_NewRef(instance));
-    PyObject *foreign = mp_foreign_find(watched->foreign, instance);
-    watched->rows[row].print = foreign
-        ? mp_fingerprint_take(importer, instance, foreign) : NULL;
-    return watched->rows[row].print ? 0 : -1;
-}
 
 /* ---- what counts ------------------------------------------------------- */
 
@@ -226,17 +105,15 @@ check_row(mp_importer_t *importer, mp_watched_t *watched, Py_ssize_t row,
     mp_instance_t *instance = watched->rows[row].instance;
     mp_fingerprint_result_t result = print
         ? mp_fingerprint_compare(print, &where) : MP_FINGERPRINT_SAME;
-    int failed = 0;
-    if (result != MP_FINGERPRINT_SAME) {
-        if (culprit && is_effect(importer, culprit, instance, result)) {
-            failed = note_changed(culprit, instance->name, where);
-        }
-        Py_DECREF(where);
-        if (!failed) {
-            failed = take_print(importer, watched, row, instance);
-        }
+    if (result == MP_FINGERPRINT_SAME) {
+        return 0;
     }
-    return failed;
+    int failed = 0;
+    if (culprit && is_effect(importer, culprit, instance, result)) {
+        failed = note_changed(culprit, instance->name, where);
+    }
+    Py_DECREF(where);
+    return failed ? -1 : mp_watched_take(watched, row, instance);
 }
 
 /* ---- what is within reach ---------------------------------------------- */
@@ -265,24 +142,21 @@ static int
 watch(reach_t *reach, mp_instance_t *instance)
 {
     mp_effects_t *effects = reach->effects;
-    mp_watched_t *watched = effects->watched;
+    int has_print;
     if (!instance || instance == effects->instance || instance->is_executing) {
         return PyErr_Occurred() ? -1 : 0;
     }
     int known = PyDict_Contains(effects->watches, instance->name);
-    Py_ssize_t row = known ? -1 : row_of(watched, instance);
+    Py_ssize_t row = known ? -1
+                           : mp_watched_find(effects->watched, instance,
+                                             &has_print);
     if (known || row < 0) {
         return known == 1 ? 0 : -1;
     }
-    int failed = 0;
-    if (watched->rows[row].print
-        && watched->rows[row].instance == instance) {
-        failed = check_row(reach->importer, watched, row,
-                           find_watcher(effects->outer, instance->name));
-    }
-    else if (instance->file != Py_None) {
-        failed = take_print(reach->importer, watched, row, instance);
-    }
+    int failed = has_print
+        ? check_row(reach->importer, effects->watched, row,
+                    find_watcher(effects->outer, instance->name))
+        : mp_watched_take(effects->watched, row, instance);
     PyObject *number = failed ? NULL : PyLong_FromSsize_t(row);
     failed = number ? PyDict_SetItem(effects->watches, instance->name, number)
                     : -1;
@@ -349,13 +223,13 @@ watch_reachable(reach_t *reach)
 
 /* The first time that the body uses an import. */
 static int
-begin_watching(mp_effects_t *effects)
+begin_watching(mp_importer_t *importer, mp_effects_t *effects)
 {
     if (effects->watches) {
         return 0;
     }
     if (!effects->watched) {
-        effects->watched = create_watched();
+        effects->watched = mp_watched_create(importer);
         for (mp_effects_t *outer = effects->outer; outer;
              outer = outer->outer) {
             outer->watched = effects->watched;
@@ -440,7 +314,7 @@ watch_import(mp_importer_t *importer, mp_effects_t *effects,
         .expose = watch_exposed,
         .arg = &reach,
     };
-    if (begin_watching(effects) < 0) {
+    if (begin_watching(importer, effects) < 0) {
         return -1;
     }
     exposure.foreign = effects->watched->foreign;
@@ -711,7 +585,7 @@ mp_effects_end(mp_importer_t *importer, mp_effects_t *effects)
     Py_CLEAR(effects->changed);
     PyObject *own = PyErr_GetRaisedException();
     if (!effects->outer && effects->watched) {
-        destroy_watched(effects->watched);
+        mp_watched_destroy(effects->watched);
     }
     if (exc) {
         Py_XDECREF(own);

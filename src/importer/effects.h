@@ -15,9 +15,7 @@
 #include "importer/importer.h"
 #include "importer/instance.h"
 #include "importer/uses.h"
-
-/* Of all bodies that run: what the modules they watch were like. */
-typedef struct mp_watched_t mp_watched_t;
+#include "importer/watched.h"
 
 /* What is watched while one body runs; on the stack of the one who runs it.
  * Bodies nest: importer->effects is the innermost. */

@@ -111,6 +111,7 @@ struct walk_t {
     /* Excusing. */
     token_t *now;
     size_t now_count;
+    PyObject *attributes; /* dict of the object's, or NULL */
 };
 
 /* Make room for one more of `count` things of this size; 0 or -1. */
@@ -669,12 +670,32 @@ add_attributes(walk_t *walk, PyObject *dict, PyTypeObject *type,
     return stop;
 }
 
+/* Is child the value of such an attribute of the object? */
+static int
+is_lazy_value(walk_t *walk, PyObject *object, PyObject *child)
+{
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+    while (walk->attributes
+           && PyDict_Next(walk->attributes, &position, &key, &value)) {
+        if (value == child && is_lazy_attribute(Py_TYPE(object), key)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int
 emit_excusing(walk_t *walk, token_t token, PyObject *child)
 {
-    const node_t *node = &walk->print->nodes[walk->node];
-    if (child && PyDict_CheckExact(child) && !was_there(walk, token)) {
-        return add_attributes(walk, child, Py_TYPE(node->object), 0);
+    PyObject *object = walk->print->nodes[walk->node].object;
+    if (child && !was_there(walk, token)) {
+        if (PyDict_CheckExact(child)) {
+            return add_attributes(walk, child, Py_TYPE(object), 0);
+        }
+        if (is_lazy_value(walk, object, child)) {
+            return 0;
+        }
     }
     return is_length(token) ? 0 : add_now(walk, token);
 }
@@ -711,6 +732,19 @@ is_all_there(walk_t *walk)
     return walk->now_count == missing;
 }
 
+/* The __dict__ of an object whose attributes Python keeps in the object while
+ * it can. New reference, or NULL. */
+static PyObject *
+attributes_of(PyObject *object)
+{
+    PyObject *dict = Py_TYPE(object)->tp_flags & Py_TPFLAGS_MANAGED_DICT
+        ? PyObject_GenericGetDict(object, NULL) : NULL;
+    if (!dict) {
+        PyErr_Clear(); /* then there is less to excuse */
+    }
+    return dict;
+}
+
 /* Reading attributes may give an object a __dict__ that it had not before,
  * and cached properties in it. Is that all? */
 static int
@@ -730,7 +764,9 @@ is_use(walk_t *walk)
         stop = add_attributes(&again, node->object, node->owner, 1);
     }
     else if (node->kind == KIND_OTHER) {
+        again.attributes = attributes_of(node->object);
         stop = list_other(&again, node->object);
+        Py_XDECREF(again.attributes);
     }
     int is = !stop && is_all_there(&again);
     walk->numbers = again.numbers;

@@ -29,6 +29,8 @@ typedef struct {
     int is_dotted;       /* import a.b.c as d */
     PyObject *constant;  /* the code object that was loaded last, or NULL */
     PyObject *made;      /* the code of the function just made, or NULL */
+    PyObject *class;     /* the code of the class being made, or NULL */
+    int is_called;       /* ... __build_class__ was called for it */
 } reading_t;
 
 /* What a name of the module was bound to: an import, or a function's code. */
@@ -269,6 +271,36 @@ is_annotation(PyCodeObject *code)
            == 0;
 }
 
+static int
+is_class(PyCodeObject *code)
+{
+    return !(code->co_flags & CO_OPTIMIZED);
+}
+
+/* The instructions that make a class, after its name: bases, the call with two
+ * arguments if there are none, and if there is no decorator either, a name for
+ * it. Bases and decorators may call its methods. */
+static int
+read_class(scan_t *scan, reading_t *reading, int opcode, int argument)
+{
+    if (!reading->is_called) {
+#ifdef PRECALL
+        if (opcode == PRECALL && argument == 2) {
+            return 0;
+        }
+#endif
+        if (opcode == CALL && argument == 2) {
+            reading->is_called = 1;
+            return 0;
+        }
+    }
+    PyObject *name = ((PyCodeObject *)reading->class)->co_name;
+    reading->class = NULL;
+    return reading->is_called
+                   && (opcode == STORE_NAME || opcode == STORE_GLOBAL)
+               ? 0 : load_name(scan, name);
+}
+
 /* The instruction after a function was made: is it bound to a name? A method
  * may run when its class is in use. 1: that is all there is to it. */
 static int
@@ -285,12 +317,16 @@ read_made(scan_t *scan, reading_t *reading, int opcode, int argument)
         return 0;
     }
     if (opcode != STORE_NAME && opcode != STORE_GLOBAL) {
+        if (is_class((PyCodeObject *)made)) {
+            reading->class = made;
+            reading->is_called = 0;
+        }
         return add_code(scan, made) < 0 ? -1 : 0;
     }
     PyObject *name = PyTuple_GET_ITEM(reading->code->co_names, argument);
     binding_t binding = {.code = made};
     int failed = bind_name(scan, name, binding) < 0
-                 || (!reading->is_module && !reading->is_function
+                 || (!reading->is_module && is_class(reading->code)
                      && bind_name(scan, reading->code->co_name, binding) < 0);
     return failed ? -1 : 1;
 }
@@ -347,6 +383,9 @@ static int
 step(scan_t *scan, reading_t *reading, int opcode, int argument)
 {
     int done = 0;
+    if (reading->class && read_class(scan, reading, opcode, argument) < 0) {
+        return -1;
+    }
     if (reading->made) {
         done = read_made(scan, reading, opcode, argument);
     }

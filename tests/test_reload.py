@@ -869,3 +869,28 @@ def test_import_log_does_not_depend_on_python_debug(site):
     assert response.status == 500
     assert "ZeroDivisionError" not in response.text
     site.log.expect("ZeroDivisionError")
+
+
+def test_function_finds_what_its_generation_has_while_the_file_is_away(
+        own_server):
+    site = own_server(children=1).site
+    site.write({
+        "hello.py": """
+            import harness
+            from mod_python import apache
+            import other
+            def handler(req):
+                if req.args:
+                    harness.wait(__file__, "middle")
+                import child
+                req.write(child.value)
+                return apache.OK
+            """,
+        "other.py": "import child\n", "child.py": "value = 'one'\n"})
+    site.serve("hello", "PythonReloadFailure keep")
+    first = site.later("?park")
+    site.wait_parked("middle")
+    site.remove("child.py")
+    site.open_gate("middle")
+    response = first.result(20)
+    assert (response.status, response.text) == (200, "one")

@@ -3,6 +3,7 @@
 
 #include "importer/api.h"
 
+#include "importer/ask.h"
 #include "importer/background.h"
 #include "importer/data.h"
 #include "importer/finder.h"
@@ -112,8 +113,8 @@ mp_importer_start(mp_state_t *state)
         state->interp->server);
     importer->state = state;
     importer->make_hook = mp_import_hook_create;
-    importer->ask = mp_import_ask;
-    importer->load = mp_import_load;
+    importer->ask = mp_ask_for;
+    importer->load = mp_ask_load;
     importer->timeout_ms = 1000 * (config->reload_timeout > 0
                                        ? config->reload_timeout
                                        : MP_RELOAD_TIMEOUT_DEFAULT);

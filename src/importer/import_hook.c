@@ -16,6 +16,7 @@
 #include "importer/stage.h"
 #include "runtime/thread.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -45,8 +46,8 @@ mp_import_is_reserved(PyObject *first)
     return builtin ? PySequence_Contains(builtin, first) : 0;
 }
 
-static void *
-raise_missing(PyObject *full, mp_instance_t *parent)
+void *
+mp_import_raise_missing(PyObject *full, mp_instance_t *parent)
 {
     PyObject *message = parent && !parent->is_package
         ? PyUnicode_FromFormat("No module named %R; %R is not a package",
@@ -84,8 +85,9 @@ edge_holder(const mp_import_request_t *request)
                                                     depth - 1) : NULL;
 }
 
-static int
-record_edge(const mp_import_request_t *request, mp_instance_t *target)
+int
+mp_import_record_edge(const mp_import_request_t *request,
+                      mp_instance_t *target)
 {
     mp_instance_t *holder = edge_holder(request);
     if (!holder || holder == target) {
@@ -144,7 +146,7 @@ load_located(const mp_import_request_t *request,
         record_failure(request, location);
         return NULL;
     }
-    return record_edge(request, instance) < 0 ? NULL : instance;
+    return mp_import_record_edge(request, instance) < 0 ? NULL : instance;
 }
 
 /* `stem` of a package. NULL without an exception: there is no such part. */
@@ -198,7 +200,7 @@ import_parts(const mp_import_request_t *request, mp_instance_t *instance,
             PyObject *full = PyUnicode_Substring(name, 0,
                                                  end < 0 ? length : end);
             if (full) {
-                raise_missing(full, package);
+                mp_import_raise_missing(full, package);
                 Py_DECREF(full);
             }
             return NULL;
@@ -208,6 +210,37 @@ import_parts(const mp_import_request_t *request, mp_instance_t *instance,
     return instance;
 }
 
+/* A file may be away for a moment, while it is saved: what the request's
+ * generation has loaded from there, its functions find all the same. */
+static mp_instance_t *
+find_in_generation(const mp_import_request_t *request, PyObject *first)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(request->dirs); i++) {
+        mp_instance_t *instance = NULL;
+        char *prefix = NULL;
+        char *dir = mp_source_path(PyList_GET_ITEM(request->dirs, i));
+        if (!dir) {
+            return NULL;
+        }
+        mp_thread_suspended_t held = mp_thread_suspend();
+        mp_root_of(request->importer, dir, &prefix);
+        mp_thread_resume(held);
+        PyObject *start = PyUnicode_DecodeFSDefault(prefix ? prefix : "");
+        PyObject *name = start ? PyUnicode_Concat(start, first) : NULL;
+        if (name) {
+            instance = mp_generation_find(request->generation, name);
+        }
+        Py_XDECREF(name);
+        Py_XDECREF(start);
+        free(prefix);
+        free(dir);
+        if (instance || PyErr_Occurred()) {
+            return instance && !instance->is_executing ? instance : NULL;
+        }
+    }
+    return NULL;
+}
+
 static mp_instance_t *
 import_top(const mp_import_request_t *request, PyObject *first, int is_leaf)
 {
@@ -215,6 +248,11 @@ import_top(const mp_import_request_t *request, PyObject *first, int is_leaf)
     mp_location_t location = {0};
     int found = mp_search_dirs(request->importer, first, request->dirs, 1,
                                holder ? holder->probes : NULL, &location);
+    if (found == 0 && holder && !holder->is_executing) {
+        mp_instance_t *instance = find_in_generation(request, first);
+        return instance && mp_import_record_edge(request, instance) == 0
+                   ? instance : NULL;
+    }
     if (found <= 0) {
         return NULL;
     }
@@ -353,7 +391,7 @@ import_relative(const mp_import_request_t *request, mp_root_t *root,
         Py_XDECREF(full);
     }
     else if (instance && instance->file != Py_None
-             && record_edge(request, instance) < 0) {
+             && mp_import_record_edge(request, instance) < 0) {
         instance = NULL;
     }
     Py_DECREF(base);
@@ -719,117 +757,6 @@ do_import(import_hook_t *hook, PyObject *const *arguments)
     Py_XDECREF(importing);
     Py_DECREF(generation);
     return module;
-}
-
-/* ---- portals ----------------------------------------------------------- */
-
-/* Another generation has a module of this name: load its file into the one in
- * sight. */
-static mp_instance_t *
-load_like(const mp_import_request_t *request, mp_instance_t *known)
-{
-    mp_location_t location = {0};
-    mp_instance_t *instance = NULL;
-    if (known->file == Py_None) {
-        return known;
-    }
-    int found = mp_search_file(request->importer, known->file, &location);
-    if (found > 0 && PyUnicode_Compare(location.name, known->name) == 0) {
-        instance = mp_stage_load(request->importer, request->generation,
-                                 &location, known->search, 0);
-    }
-    mp_location_clear(&location);
-    return instance;
-}
-
-/* What is known of a module that is not in the generation in sight. */
-static mp_instance_t *
-find_elsewhere(mp_importer_t *importer, PyObject *name)
-{
-    PyObject *known = NULL;
-    if (importer->staging && mp_lock_is_mine(importer)) {
-        known = PyDict_GetItemWithError(importer->staging->old, name);
-    }
-    if (known || PyErr_Occurred()) {
-        return (mp_instance_t *)known;
-    }
-    return mp_generation_find((mp_generation_t *)importer->current, name);
-}
-
-mp_instance_t *
-mp_import_ask(mp_importer_t *importer, PyObject *name, PyObject *globals)
-{
-    mp_import_request_t request = {
-        .importer = importer,
-        .importing = mp_instance_of_globals(importer->state, globals),
-        .generation = mp_generation_here(importer, globals),
-    };
-    mp_instance_t *instance = mp_generation_find(request.generation, name);
-    PyObject *generation = Py_NewRef(request.generation);
-    PyObject *importing = Py_XNewRef(request.importing);
-    if (!instance && !PyErr_Occurred()) {
-        instance = find_elsewhere(importer, name);
-        instance = instance ? load_like(&request, instance) : NULL;
-    }
-    if (instance && request.importing != instance
-        && (record_edge(&request, instance) < 0
-            || mp_import_note_use(&request, instance, NULL, NULL) < 0)) {
-        instance = NULL;
-    }
-    Py_XDECREF(importing);
-    Py_DECREF(generation);
-    return instance;
-}
-
-/* ---- importlib --------------------------------------------------------- */
-
-/* "_mp_1234abcd.shop.page" as "shop.page" and the root's directory; any other
- * name as it is, below the application roots. */
-static PyObject *
-split_name(mp_importer_t *importer, PyObject *name, PyObject **dirs)
-{
-    const char *text = PyUnicode_AsUTF8(name);
-    mp_root_t *root = text ? mp_root_find(importer, text) : NULL;
-    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
-    Py_ssize_t dot = PyUnicode_FindChar(name, '.', 0, length, 1);
-    if (!text) {
-        return NULL;
-    }
-    if (!root || dot < 0) {
-        *dirs = mp_search_applications(importer);
-        return Py_NewRef(name);
-    }
-    *dirs = Py_BuildValue("[N]", PyUnicode_DecodeFSDefault(root->path));
-    return PyUnicode_Substring(name, dot + 1, length);
-}
-
-int
-mp_import_load(mp_importer_t *importer, PyObject *name)
-{
-    mp_import_request_t request = {
-        .importer = importer,
-        .generation = mp_generation_here(importer, NULL),
-        .is_entry = 1, /* cold code keeps it: it is always wanted */
-    };
-    PyObject *generation = Py_NewRef(request.generation);
-    PyObject *rest = split_name(importer, name, &request.dirs);
-    request.search = PyTuple_New(0);
-    mp_instance_t *leaf = NULL;
-    if (rest && request.dirs && request.search) {
-        leaf = mp_import_dotted(&request, rest, NULL);
-    }
-    if (!leaf && !PyErr_Occurred()) {
-        raise_missing(name, NULL);
-    }
-    /* Somebody may have taken it out of sys.modules. */
-    if (leaf && mp_portal_ensure(importer, name) < 0) {
-        leaf = NULL;
-    }
-    Py_XDECREF(request.search);
-    Py_XDECREF(request.dirs);
-    Py_XDECREF(rest);
-    Py_DECREF(generation);
-    return leaf ? 0 : -1;
 }
 
 /* ---- the Python type --------------------------------------------------- */

@@ -39,17 +39,12 @@ mp_instance_t *mp_import_dotted(const mp_import_request_t *request,
 mp_instance_t *mp_import_file(const mp_import_request_t *request,
                               PyObject *path, PyObject *own_path);
 
-/* The instance of this name that code with these globals (NULL: nobody hot) is
- * to see, and depends on from now on: that of the generation in sight, loaded
- * into it if another generation has one. Borrowed; NULL without an exception
- * when there is none. [attached] */
-mp_instance_t *mp_import_ask(mp_importer_t *importer, PyObject *name,
-                             PyObject *globals);
+/* The importing code depends on target from now on. 0 or -1. [attached] */
+int mp_import_record_edge(const mp_import_request_t *request,
+                          mp_instance_t *target);
 
-/* Load the module of this full name ("shop.models", "_mp_1234abcd.page") into
- * the generation in sight, for code that is not hot. 0, or -1 with
- * ImportError, or what its body raises. [attached] */
-int mp_import_load(mp_importer_t *importer, PyObject *name);
+/* Raise ModuleNotFoundError for this name, missing in parent (may be NULL). */
+void *mp_import_raise_missing(PyObject *full, mp_instance_t *parent);
 
 /* The code of a body that runs in this thread gets at instance, by an import
  * statement with this name and fromlist, or by a call (both NULL): what the

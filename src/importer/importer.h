@@ -29,7 +29,7 @@ struct mp_importer_t {
      * not the other way round. New reference. */
     PyObject *(*make_hook)(mp_importer_t *importer, mp_root_t *root);
     /* What a portal of this name answers from, asked by code with these
-     * globals (import_hook.h). */
+     * globals (ask.h). */
     struct mp_instance_t *(*ask)(mp_importer_t *importer, PyObject *name,
                                  PyObject *globals);
     /* Load the module of this full name for code that is not hot. 0 or -1. */

@@ -583,7 +583,8 @@ mp_reach_is_concerned(mp_importer_t *importer)
 {
     int failed;
     mp_changes_collect(importer, &failed);
-    if (failed || importer->has_polled
+    /* A refresh in progress may have taken the events that matter. */
+    if (failed || importer->reading || importer->has_polled
         || PyList_GET_SIZE(importer->moved) > 0) {
         PyErr_Clear(); /* whoever deals with it will see */
         return 1;

@@ -58,8 +58,8 @@ mp_instance_t *mp_reach_instance(mp_reach_t *reach, size_t node);
  * exception in flight survives. */
 int mp_reach_give_back(mp_reach_t *reach, mp_importer_t *importer);
 
-/* Do the events that no refresh has taken concern a loaded module? Collects
- * them first. Any thread, while no refresh is in progress. [attached] 1, 0. */
+/* Do events concern a loaded module, or may they, because a refresh is in
+ * progress? Collects them first. Any thread. [attached] 1, 0. */
 int mp_reach_is_concerned(mp_importer_t *importer);
 
 void mp_reach_end(mp_reach_t *reach);

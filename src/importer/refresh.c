@@ -453,6 +453,10 @@ mp_refresh_run(mp_importer_t *importer)
     if (mp_lock_is_mine(importer)) {
         return; /* a module body asks, in the middle of one */
     }
+    /* Somebody executes what nobody here has asked for yet. */
+    if (mp_lock_is_busy(importer) && !mp_reach_is_concerned(importer)) {
+        return;
+    }
     if (mp_lock_take(importer) < 0 && !mp_stage_take_over(importer)) {
         report_wait(importer, server);
         return;

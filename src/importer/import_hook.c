@@ -529,6 +529,9 @@ recall(const mp_import_request_t *request, PyObject *name, int *cold)
         *cold = 1;
         return NULL;
     }
+    if (PyTuple_CheckExact(target)) {
+        target = PyTuple_GET_ITEM(target, 0);
+    }
     mp_instance_t *instance = mp_generation_find(request->generation, target);
     if (instance && instance->is_executing) {
         instance = mp_stage_await(request->importer, request->generation,
@@ -545,8 +548,12 @@ remember(const mp_import_request_t *request, PyObject *name,
     if (!importing) {
         return 0;
     }
-    PyObject *target = leaf ? leaf->name : Py_None;
-    int failed = PyDict_SetItem(importing->bindings, name, target);
+    PyObject *target = !leaf ? Py_NewRef(Py_None)
+                       : top != leaf ? PyTuple_Pack(2, leaf->name, top->name)
+                                     : Py_NewRef(leaf->name);
+    int failed = target ? PyDict_SetItem(importing->bindings, name, target)
+                        : -1;
+    Py_XDECREF(target);
     if (!failed && (top != leaf || !leaf)) {
         PyObject *first = first_component(name);
         failed = first ? PyDict_SetItem(importing->bindings, first,
@@ -696,19 +703,27 @@ import_known(mp_importer_t *importer, PyObject *name, PyObject *globals,
         return NULL;
     }
     PyObject *target = PyDict_GetItemWithError(importing->bindings, name);
-    mp_instance_t *leaf = target && target != Py_None
-        ? mp_generation_find(pin, target) : NULL;
+    if (!target || target == Py_None) {
+        return NULL;
+    }
+    int is_dotted = PyTuple_CheckExact(target);
+    mp_instance_t *leaf = mp_generation_find(
+        pin, is_dotted ? PyTuple_GET_ITEM(target, 0) : target);
     if (!leaf || leaf->is_executing) {
         return NULL;
     }
-    if (wants_parts(fromlist)
-            ? leaf->is_package
-            : PyUnicode_FindChar(name, '.', 0, PyUnicode_GET_LENGTH(name), 1)
-                  >= 0) {
+    mp_instance_t *wanted = leaf;
+    if (wants_parts(fromlist)) {
+        wanted = leaf->is_package ? NULL : leaf;
+    }
+    else if (is_dotted) {
+        wanted = mp_generation_find(pin, PyTuple_GET_ITEM(target, 1));
+    }
+    if (!wanted || wanted->is_executing) {
         return NULL;
     }
     leaf->indirect++;
-    return Py_NewRef(leaf->module);
+    return Py_NewRef(wanted->module);
 }
 
 static PyObject *

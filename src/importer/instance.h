@@ -32,7 +32,8 @@ typedef struct mp_instance_t {
     PyObject *edges;      /* dict: name of a hot module -> int (mp_edge_t) */
     PyObject *probes;     /* set of str: "dir/stem", where it searched */
     PyObject *bindings;   /* dict: name as imported -> full name of the leaf;
-                             None: cold */
+                             for a dotted name a tuple of that and the full
+                             name of its beginning; None: cold */
     PyObject *absent;     /* set of str: full names looked for in packages and
                              not there */
     PyObject *search;     /* tuple of str: directories after its own root:

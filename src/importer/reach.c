@@ -690,7 +690,7 @@ mp_reach_give_back(mp_reach_t *reach, mp_importer_t *importer)
 }
 
 /* The kernel changes a file first and queues the event then. */
-#define EVENT_DELAY_MS 20
+#define EVENT_DELAY_MS 100
 
 static int
 mark_once(mp_reach_t *reach, mp_importer_t *importer, apr_time_t end_time)
@@ -707,9 +707,14 @@ mark_once(mp_reach_t *reach, mp_importer_t *importer, apr_time_t end_time)
     }
     if (reach->saw_emptied && importer->view) {
         /* Truncated, or moved away, by somebody about to write it again? */
-        mp_thread_suspended_t held = mp_thread_suspend();
-        mp_watch_wait(importer->view, reach->position, EVENT_DELAY_MS);
-        mp_thread_resume(held);
+        apr_time_t until = apr_time_now() + apr_time_from_msec(EVENT_DELAY_MS);
+        uint64_t seen = reach->position;
+        while (!failed && !importer->is_disturbed && apr_time_now() < until) {
+            mp_thread_suspended_t held = mp_thread_suspend();
+            mp_watch_wait(importer->view, seen, 5);
+            mp_thread_resume(held);
+            seen = mp_changes_collect(importer, &failed);
+        }
     }
     mp_changes_collect(importer, &failed);
     return failed;

@@ -6,8 +6,12 @@
  * the benchmark's own httpd only; never installed.
  *
  *     CHello On       answer "Hello\n"
- *     CHello Flush    the same, and flush it to the client at once */
+ *     CHello Flush    the same, and flush it to the client at once
+ *     CHello Poll     as On, and ask an inotify descriptor whether it has
+ *                     events: what a check for changes costs at least */
+#include <poll.h>
 #include <string.h>
+#include <sys/inotify.h>
 
 #include <httpd.h>
 #include <http_config.h>
@@ -22,9 +26,12 @@ module AP_MODULE_DECLARE_DATA c_hello_module;
 typedef struct {
     int enabled;
     int flush;
+    int poll;
 } hello_config_t;
 
 static const char body[] = "Hello\n";
+
+static int watch = -1; /* this process' inotify descriptor; no events come */
 
 static hello_config_t *
 config_of(const request_rec *r)
@@ -89,6 +96,13 @@ answer(request_rec *r)
     if (!config->enabled) {
         return DECLINED;
     }
+    if (config->poll) {
+        struct pollfd ready = {.fd = watch, .events = POLLIN};
+
+        if (poll(&ready, 1, 0) != 0) {
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
     apr_pool_cleanup_register(r->pool, r, end_request, apr_pool_cleanup_null);
     ap_set_content_type(r, "text/plain");
     if (ap_rwrite(body, sizeof(body) - 1, r) < 0) {
@@ -123,18 +137,20 @@ set_hello(cmd_parms *cmd, void *config, const char *word)
 {
     hello_config_t *hello = config;
 
-    if (strcasecmp(word, "On") != 0 && strcasecmp(word, "Flush") != 0) {
-        return apr_psprintf(cmd->pool, "%s: \"%s\" is neither On nor Flush",
-                            cmd->cmd->name, word);
+    if (strcasecmp(word, "On") != 0 && strcasecmp(word, "Flush") != 0
+        && strcasecmp(word, "Poll") != 0) {
+        return apr_psprintf(cmd->pool, "%s: \"%s\" is none of On, Flush and "
+                            "Poll", cmd->cmd->name, word);
     }
     hello->enabled = 1;
     hello->flush = strcasecmp(word, "Flush") == 0;
+    hello->poll = strcasecmp(word, "Poll") == 0;
     return NULL;
 }
 
 static const command_rec commands[] = {
     AP_INIT_TAKE1("CHello", set_hello, NULL, ACCESS_CONF,
-                  "On or Flush: answer with a few bytes"),
+                  "On, Flush or Poll: answer with a few bytes"),
     {NULL}
 };
 
@@ -149,9 +165,19 @@ announce(apr_pool_t *pool, apr_pool_t *log_pool, apr_pool_t *temporary,
 }
 
 static void
+open_watch(apr_pool_t *pool, server_rec *server)
+{
+    watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (watch >= 0) {
+        inotify_add_watch(watch, "/", IN_DELETE_SELF);
+    }
+}
+
+static void
 register_hooks(apr_pool_t *pool)
 {
     ap_hook_post_config(announce, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(open_watch, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(pass, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(claim, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_map_to_storage(skip_walk, NULL, NULL, APR_HOOK_MIDDLE);

@@ -617,6 +617,8 @@ after_fork(PyObject *module, PyObject *unused)
 {
     mp_importer_t *importer = mp_state_of_module(module)->importer;
     PyObject *fresh = PyList_New(0);
+    mp_thread_after_fork();
+    importer->collecting = 0;
     if (importer->view) {
         mp_watch_view_after_fork(importer->view);
     }

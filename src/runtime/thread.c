@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
 typedef struct {
@@ -187,4 +188,16 @@ mp_thread_end(void)
     free(self.states);
     self.states = NULL;
     self.count = 0;
+}
+
+void
+mp_thread_after_fork(void)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGWINCH};
+    sigset_t none;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        signal(numbers[i], SIG_DFL);
+    }
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
 }

@@ -56,6 +56,11 @@ mp_interp_t *mp_thread_interp(void);
  * tstate for it. 0, or -1 when out of memory. */
 int mp_thread_keep(mp_interp_t *interp, PyThreadState *tstate);
 
+/* This process was forked by a program: the signals that httpd blocks in its
+ * threads and handles in its children are the program's again, so that it can
+ * be ended. */
+void mp_thread_after_fork(void);
+
 /* End this thread's states; also runs by itself when a thread ends. */
 void mp_thread_end(void);
 

@@ -245,25 +245,40 @@ def leaf(version):
     return LEAF.format(version=version)
 
 
-def module(number):
+def module(number, package=""):
     imports, middle = KINDS[number % len(KINDS)]
-    return (HEAD + middle + TAIL).format(number=number, imports=imports)
+    text = (HEAD + middle + TAIL).format(number=number, imports=imports)
+    if package:
+        for name in ("leaf", "tools"):
+            text = text.replace(f"from {name} ", f"from {package}.{name} ")
+    return text
 
 
-def names(dependents):
-    """Of the modules that an edit of the leaf executes again, in the order
-    in which they are first executed to the end."""
-    return ["leaf", *(f"m{number:03}" for number in range(dependents - 1)),
-            "page"]
+def names(dependents, package=""):
+    """Of the modules that an edit of the leaf executes again: the leaf, the
+    dependents, and the last of them is the page."""
+    before = f"{package}." if package else ""
+    return [f"{before}leaf",
+            *(f"{before}m{number:03}" for number in range(dependents - 1)),
+            f"{before}page"]
 
 
-def files(dependents):
+def _page(middle):
+    text = PAGE.format(modules=", ".join(middle))
+    if len(middle) == 1 and middle[0].endswith("leaf"):
+        text = text.replace("module.answer()", "module.value")
+    return text
+
+
+def files(dependents, package=""):
     """{name: text}. The page is one of the dependents; with only one it
-    imports the leaf itself."""
-    middle = names(dependents)[1:-1]
-    texts = {f"{name}.py": module(number)
-             for number, name in enumerate(middle)}
-    page = PAGE.format(modules=", ".join(middle or ["leaf"]))
-    if not middle:
-        page = page.replace("module.answer()", "module.value")
-    return {**texts, "leaf.py": leaf(0), "tools.py": TOOLS, "page.py": page}
+    imports the leaf itself. With a package all are parts of that, and import
+    each other by their full names."""
+    middle = names(dependents, package)[1:-1] or names(dependents, package)[:1]
+    texts = {"leaf.py": leaf(0), "tools.py": TOOLS, "page.py": _page(middle)}
+    for number in range(dependents - 1):
+        texts[f"m{number:03}.py"] = module(number, package)
+    if package:
+        texts = {f"{package}/{name}": text for name, text in texts.items()}
+        texts[f"{package}/__init__.py"] = ""
+    return texts

@@ -41,6 +41,7 @@ struct mp_importer_t {
     PyObject *retired;   /* list: instances whose purge hook is due */
     long serial;         /* counts instances; a later one began later */
     int is_frozen;       /* apache.freeze_modules(): never looks again */
+    int has_ended;       /* the process ends */
 
     /* The stage lock: one thread at a time executes module bodies. Waited for
      * detached only. */

@@ -3,6 +3,7 @@
 
 #include "importer/retire.h"
 
+#include "importer/portal.h"
 #include "runtime/error.h"
 #include "runtime/thread.h"
 #include "server/log.h"
@@ -33,6 +34,22 @@ is_in_use(mp_importer_t *importer, mp_instance_t *instance)
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(importer->elders); i++) {
         PyObject *elder = PyList_GET_ITEM(importer->elders, i);
         if (has_instance((mp_generation_t *)elder, instance)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Does one have a module of this name? */
+static int
+is_name_in_use(mp_importer_t *importer, PyObject *name)
+{
+    if (mp_generation_find((mp_generation_t *)importer->current, name)) {
+        return 1;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(importer->elders); i++) {
+        PyObject *elder = PyList_GET_ITEM(importer->elders, i);
+        if (mp_generation_find((mp_generation_t *)elder, name)) {
             return 1;
         }
     }
@@ -77,6 +94,10 @@ retire_unused(mp_importer_t *importer, mp_generation_t *generation)
                                                                    i);
         if (!is_in_use(importer, instance)) {
             mp_retire_instance(importer, instance);
+            if (!importer->has_ended
+                && !is_name_in_use(importer, instance->name)) {
+                mp_portal_remove(importer, instance->name);
+            }
         }
     }
     Py_DECREF(instances);
@@ -184,6 +205,7 @@ mp_retire_all(mp_importer_t *importer)
 {
     PyObject *elders = importer->elders;
     mp_generation_t *current = (mp_generation_t *)importer->current;
+    importer->has_ended = 1; /* hooks may still ask sys.modules */
     importer->elders = PyList_New(0);
     importer->current = (PyObject *)mp_generation_create(importer, current);
     if (importer->elders && importer->current) {

@@ -383,9 +383,11 @@ def test_root_on_sys_path_changes_nothing_for_its_own_code(own_server):
     server = own_server("PythonPath \"['${SITE}'] + sys.path\"", **ONE,
                         files=OVERLAP)
     site = server.site
+    server.log.allow("MPY0208")
     assert site.get().text == "(1, '_mp_', 1, False)"
     site.edit("child.py", "value = 2\n")
     assert site.get().text == "(2, '_mp_', 1, False)"
+    assert len(server.log.matching("MPY0208.*/site' is on sys.path")) == 1
 
 
 def test_application_root_on_sys_path_is_reloadable_for_everybody(own_server):
@@ -398,6 +400,7 @@ def test_application_root_on_sys_path_is_reloadable_for_everybody(own_server):
                              "import harness, shop"),
             "app/shop.py": "value = 1\n", ".htaccess": HTACCESS})
     site = server.site
+    server.log.allow("MPY0208")
     assert site.get().text == "(1, 'shop', 1)"
     site.edit("app/shop.py", "value = 2\n")
     assert site.get().text == "(2, 'shop', 2)"

@@ -511,6 +511,84 @@ load(mp_importer_t *importer, mp_generation_t *generation,
     return execute(importer, generation, location, search, parent, is_entry);
 }
 
+/* ---- first loads of older generations ---------------------------------- */
+
+/* Is everything that instance depends on the same in the committed generation,
+ * or among those to be shared? */
+static int
+is_shareable(mp_importer_t *importer, mp_generation_t *generation,
+             mp_instance_t *instance, PyObject *shared)
+{
+    PyObject *target, *unused;
+    Py_ssize_t position = 0;
+    mp_generation_t *current = (mp_generation_t *)importer->current;
+    if (mp_generation_find(current, instance->name)) {
+        return 0;
+    }
+    while (PyDict_Next(instance->edges, &position, &target, &unused)) {
+        if (mp_generation_find(current, target)
+                != mp_generation_find(generation, target)
+            && PyDict_Contains(shared, target) != 1) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* What began after `serial` in generation: dict name -> instance. */
+static PyObject *
+loaded_since(mp_generation_t *generation, long serial)
+{
+    PyObject *name, *instance;
+    Py_ssize_t position = 0;
+    PyObject *found = PyDict_New();
+    while (found
+           && PyDict_Next(generation->table, &position, &name, &instance)) {
+        if (((mp_instance_t *)instance)->serial > serial
+            && PyDict_SetItem(found, name, instance) < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    return found;
+}
+
+/* A request that is pinned to an older generation has loaded something for the
+ * first time. Those that follow are to have it, too, instead of executing it
+ * once more, if all that it depends on is theirs. */
+static int
+share_first_load(mp_importer_t *importer, mp_generation_t *generation,
+                 long serial)
+{
+    mp_generation_t *current = (mp_generation_t *)importer->current;
+    PyObject *shared = loaded_since(generation, serial);
+    Py_ssize_t before = -1;
+    while (shared && PyDict_GET_SIZE(shared) != before) {
+        before = PyDict_GET_SIZE(shared);
+        PyObject *instances = PyDict_Values(shared);
+        Py_ssize_t count = instances ? PyList_GET_SIZE(instances) : 0;
+        for (Py_ssize_t i = 0; i < count; i++) {
+            mp_instance_t *one = (mp_instance_t *)PyList_GET_ITEM(instances,
+                                                                  i);
+            if (!is_shareable(importer, generation, one, shared)
+                && PyDict_DelItem(shared, one->name) < 0) {
+                break;
+            }
+        }
+        Py_XDECREF(instances);
+    }
+    PyObject *name, *instance;
+    Py_ssize_t position = 0;
+    while (shared && PyDict_Next(shared, &position, &name, &instance)) {
+        if (PyDict_SetItem(current->table, name, instance) < 0) {
+            break;
+        }
+        Py_XSETREF(((mp_instance_t *)instance)->generation,
+                   Py_NewRef(current));
+    }
+    Py_XDECREF(shared);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 mp_instance_t *
 mp_stage_load(mp_importer_t *importer, mp_generation_t *generation,
               const mp_location_t *location, PyObject *search, int is_entry)
@@ -518,8 +596,15 @@ mp_stage_load(mp_importer_t *importer, mp_generation_t *generation,
     if (mp_lock_take(importer) < 0) {
         return NULL;
     }
+    long serial = importer->serial;
     mp_instance_t *instance = load(importer, generation, location, search,
                                    is_entry);
+    if (instance && !importer->staging
+        && generation != (mp_generation_t *)importer->current
+        && PyList_GET_SIZE(importer->bodies) == 0
+        && share_first_load(importer, generation, serial) < 0) {
+        instance = NULL;
+    }
     mp_lock_leave(importer);
     return instance;
 }

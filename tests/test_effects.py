@@ -927,12 +927,15 @@ def test_number_that_counts_requests_meanwhile_is_no_effect(own_server):
                 return home.hits
             """)})
     site = server.site
-    site.serve("index")
+    # Whoever looks for changes would wait for the body that is parked.
+    site.serve("index", "PythonAutoReload Off")
+    site.get()
     loading = site.later("?load")
     site.wait_parked("body")
     counts = [int(site.get().text) for _ in range(3)]
     site.open_gate("body")
     assert int(loading.result(20).text) == counts[-1]
+    site.serve("index")
     site.each_child_ran()
     site.replace("user.py", "value", "other")
     site.get("?load")

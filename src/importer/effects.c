@@ -129,6 +129,18 @@ find_watcher(mp_effects_t *effects, PyObject *name)
     return effects;
 }
 
+/* Before this body watches a module that was watched before: has it changed
+ * since? That can only have been a body around this one; or other threads, of
+ * which it must not be taken the blame. */
+static int
+check_again(mp_importer_t *importer, mp_effects_t *effects, Py_ssize_t row)
+{
+    mp_effects_t *watcher = find_watcher(
+        effects->outer, effects->watched->rows[row].instance->name);
+    return watcher || !effects->is_alone
+               ? check_row(importer, effects->watched, row, watcher) : 0;
+}
+
 /* Modules found, in the order in which they are looked at. */
 typedef struct {
     mp_importer_t *importer;
@@ -154,8 +166,7 @@ watch(reach_t *reach, mp_instance_t *instance)
         return known == 1 ? 0 : -1;
     }
     int failed = has_print
-        ? check_row(reach->importer, effects->watched, row,
-                    find_watcher(effects->outer, instance->name))
+        ? check_again(reach->importer, effects, row)
         : mp_watched_take(effects->watched, row, instance);
     PyObject *number = failed ? NULL : PyLong_FromSsize_t(row);
     failed = number ? PyDict_SetItem(effects->watches, instance->name, number)
@@ -238,9 +249,16 @@ begin_watching(mp_importer_t *importer, mp_effects_t *effects)
             return -1;
         }
     }
-    effects->watched->is_busy |= others_run();
+    effects->is_alone = !others_run();
+    effects->watched->is_busy |= !effects->is_alone;
     effects->watches = PyDict_New();
-    return effects->watches ? 0 : -1;
+    effects->exposure = (mp_exposure_t){
+        .importer = importer,
+        .generation = effects->generation,
+        .expose = watch_exposed,
+        .foreign = effects->watched->foreign,
+    };
+    return effects->watches ? mp_exposure_begin(&effects->exposure) : -1;
 }
 
 /* from package import item: a part of it, or one of its globals. */
@@ -258,7 +276,7 @@ add_item(mp_exposure_t *exposure, mp_instance_t *imported, PyObject *item,
     if (PyUnicode_CompareWithASCIIString(item, "*") == 0) {
         return mp_exposure_add_module(exposure, imported, names);
     }
-    return mp_exposure_add_global(exposure, imported, item);
+    return mp_exposure_add_global(exposure, imported, item, names);
 }
 
 /* import a.b.c: binds a, and what the body names in it. */
@@ -290,13 +308,17 @@ add_import(mp_exposure_t *exposure, mp_effects_t *effects,
     }
     PyObject *names = knows ? effects->names : NULL;
     if (!fromlist || !PyTuple_Check(fromlist)) {
+        exposure->is_shallow = knows && mp_uses_has(&effects->uses, name, NULL)
+                                            == MP_USE_PERHAPS;
         return add_dotted(exposure, imported, names);
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(fromlist); i++) {
         PyObject *item = PyTuple_GET_ITEM(fromlist, i);
-        int used = PyUnicode_Check(item)
-                   && (!knows || mp_uses_has(&effects->uses, name, item));
-        if (used && add_item(exposure, imported, item, names) < 0) {
+        mp_use_kind_t use = !PyUnicode_Check(item) ? MP_USE_NONE
+            : knows ? mp_uses_has(&effects->uses, name, item) : MP_USE_DIRECT;
+        exposure->is_shallow = use == MP_USE_PERHAPS;
+        if (use != MP_USE_NONE
+            && add_item(exposure, imported, item, names) < 0) {
             return -1;
         }
     }
@@ -308,23 +330,17 @@ watch_import(mp_importer_t *importer, mp_effects_t *effects,
              mp_instance_t *imported, PyObject *name, PyObject *fromlist)
 {
     reach_t reach = {.importer = importer, .effects = effects};
-    mp_exposure_t exposure = {
-        .importer = importer,
-        .generation = effects->generation,
-        .expose = watch_exposed,
-        .arg = &reach,
-    };
     if (begin_watching(importer, effects) < 0) {
         return -1;
     }
-    exposure.foreign = effects->watched->foreign;
-    int failed = mp_exposure_begin(&exposure) < 0
-                 || add_import(&exposure, effects, imported, name, fromlist)
-                        < 0
-                 || mp_exposure_follow(&exposure) < 0
-                 || (exposure.is_endless && watch_reachable(&reach) < 0);
-    mp_exposure_end(&exposure);
-    return failed ? -1 : 0;
+    mp_exposure_t *exposure = &effects->exposure;
+    exposure->arg = &reach;
+    exposure->is_endless = exposure->is_shallow = 0;
+    if (add_import(exposure, effects, imported, name, fromlist) < 0
+        || mp_exposure_follow(exposure) < 0) {
+        return -1;
+    }
+    return exposure->is_endless ? watch_reachable(&reach) : 0;
 }
 
 int
@@ -431,7 +447,9 @@ note_classes(mp_effects_t *effects, PyObject *namespace, int depth)
     for (int i = 0; i < MAX_ITEMS
                     && PyDict_Next(namespace, &position, &name, &value);
          i++) {
-        if (note_class(effects, value, depth) < 0) {
+        /* The builtins have no class of the body, but many others. */
+        if (name != effects->generation->importer->state->names.__builtins__
+            && note_class(effects, value, depth) < 0) {
             return -1;
         }
     }
@@ -580,6 +598,7 @@ mp_effects_end(mp_importer_t *importer, mp_effects_t *effects)
         failed = add_edges(importer, effects, exc != NULL);
     }
     mp_uses_clear(&effects->uses);
+    mp_exposure_end(&effects->exposure);
     Py_CLEAR(effects->names);
     Py_CLEAR(effects->watches);
     Py_CLEAR(effects->changed);

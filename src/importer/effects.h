@@ -11,6 +11,7 @@
 #ifndef MP_IMPORTER_EFFECTS_H
 #define MP_IMPORTER_EFFECTS_H
 
+#include "importer/exposure.h"
 #include "importer/generation.h"
 #include "importer/importer.h"
 #include "importer/instance.h"
@@ -28,6 +29,8 @@ struct mp_effects_t {
     mp_uses_t uses;    /* what it does with its imports; found out when it
                           imports something */
     PyObject *names;   /* set of str: all names in it; NULL: not needed yet */
+    mp_exposure_t exposure; /* what it has got hold of so far */
+    int is_alone;      /* no other thread runs Python code */
     PyObject *watches; /* dict: name of a module -> int, its row in watched;
                           NULL: none yet */
     PyObject *changed; /* dict: name of a module that it changed -> str, the

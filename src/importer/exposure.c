@@ -10,12 +10,15 @@
 #include "importer/fingerprint.h"
 #include "importer/foreign.h"
 
+#include <string.h>
+
 #define MAX_EXPOSED 600 /* objects; beyond that, who knows */
 #define MAX_CHILDREN 40 /* of one object */
 #define MAX_ALL_CHILDREN 300
 #define MAX_DEPTH 2     /* of objects whose children are looked at */
 #define MAX_DOTS 4      /* in module.part.part.name */
-#define MAX_HOPS 8      /* from a name to where it was bound first */
+#define MAX_STOPS 8     /* from a name to where it was bound first */
+#define MAX_HOPS 5      /* from code to code that it names */
 
 /* ---- the list ---------------------------------------------------------- */
 
@@ -23,21 +26,30 @@
 static int
 is_inert(PyObject *value)
 {
-    return !PyObject_IS_GC(value)
+    return !mp_is_gc(value)
            || (PyTuple_CheckExact(value) && !PyObject_GC_IsTracked(value))
            || PyCode_Check(value) || PyWeakref_Check(value);
 }
 
+/* Has this been met for the first time, by this body? 1, 0, -1. */
 static int
-add(mp_exposure_t *exposure, PyObject *value, mp_instance_t *home, int depth)
+is_new(mp_exposure_t *exposure, const void *address)
 {
-    if (is_inert(value) || exposure->is_endless
-        || (depth > 0 && exposure->children >= MAX_ALL_CHILDREN)) {
-        return 0;
+    int is = mp_addresses_add(&exposure->seen, address);
+    if (is < 0) {
+        PyErr_NoMemory();
     }
-    int is_new = mp_addresses_add(&exposure->seen, value);
-    if (is_new <= 0) {
-        return is_new < 0 ? (PyErr_NoMemory(), -1) : 0;
+    return is;
+}
+
+/* Put a new one on the list. */
+static int
+append(mp_exposure_t *exposure, PyObject *value, mp_instance_t *home,
+       int depth)
+{
+    int hops = exposure->hops + (depth == 0);
+    if (hops > MAX_HOPS) {
+        return 0;
     }
     if (exposure->count == MAX_EXPOSED) {
         exposure->is_endless = 1;
@@ -54,9 +66,21 @@ add(mp_exposure_t *exposure, PyObject *value, mp_instance_t *home, int depth)
         exposure->pending = pending;
         exposure->room = room;
     }
-    exposure->pending[exposure->count++] = (mp_exposed_t){value, home, depth};
+    exposure->pending[exposure->count++] = (mp_exposed_t){value, home, depth,
+                                                          hops};
     exposure->children += depth > 0;
     return 0;
+}
+
+static int
+add(mp_exposure_t *exposure, PyObject *value, mp_instance_t *home, int depth)
+{
+    if (is_inert(value) || exposure->is_endless || exposure->is_shallow
+        || (depth > 0 && exposure->children >= MAX_ALL_CHILDREN)) {
+        return 0;
+    }
+    int is = is_new(exposure, value);
+    return is > 0 ? append(exposure, value, home, depth) : is;
 }
 
 static int
@@ -101,7 +125,7 @@ expose_imported(mp_exposure_t *exposure, mp_instance_t *instance)
 
 /* The modules on the way from a name to where it was bound first. */
 typedef struct {
-    mp_instance_t *stops[MAX_HOPS];
+    mp_instance_t *stops[MAX_STOPS];
     int count;
 } trail_t;
 
@@ -158,7 +182,7 @@ owner_of(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *name,
          PyObject *value)
 {
     trail_t trail = {.count = 0};
-    while (trail.count < MAX_HOPS) {
+    while (trail.count < MAX_STOPS) {
         int foreign = is_foreign(exposure, instance, name);
         if (foreign < 0 || expose(exposure, instance) < 0) {
             return NULL;
@@ -194,26 +218,48 @@ home_of(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *name,
     return owner_of(exposure, instance, name, value);
 }
 
-/* What code with these names (a set or tuple; NULL: any) may do with a module:
- * module.name, module.part.name and so on. */
-static int add_module(mp_exposure_t *exposure, mp_instance_t *instance,
-                      PyObject *names, int depth);
+/* The module that made it, and no more. */
+static int
+expose_owner(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *name,
+             PyObject *value)
+{
+    mp_instance_t *home = home_of(exposure, instance, name, value);
+    if (PyFunction_Check(value)) {
+        home = module_of_function(exposure, value);
+    }
+    else if (PyType_Check(value)) {
+        home = module_of_class(exposure, (PyTypeObject *)value);
+    }
+    return PyErr_Occurred() ? -1 : expose(exposure, home);
+}
 
+/* A global that code names or gets at otherwise. */
 static int
 add_value(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *name,
-          PyObject *value, PyObject *names, int depth)
+          PyObject *value)
 {
-    if (PyModule_Check(value)) {
-        mp_instance_t *module = mp_instance_of_globals(
-            exposure->importer->state, PyModule_GetDict(value));
-        return module && depth < MAX_DOTS
-                   ? add_module(exposure, module, names, depth + 1) : 0;
-    }
-    if (is_inert(value)) {
+    if (is_inert(value) || exposure->is_endless) {
         return 0;
     }
+    if (exposure->is_shallow) {
+        return expose_owner(exposure, instance, name, value);
+    }
+    int is = is_new(exposure, value);
+    if (is <= 0) {
+        return is;
+    }
     mp_instance_t *home = home_of(exposure, instance, name, value);
-    return home ? add(exposure, value, home, 0) : -1;
+    return home ? append(exposure, value, home, 0) : -1;
+}
+
+/* The hot module that a global stands for, or NULL. */
+static mp_instance_t *
+as_module(mp_exposure_t *exposure, PyObject *value)
+{
+    return mp_is_module(value)
+               ? mp_instance_of_globals(exposure->importer->state,
+                                        PyModule_GetDict(value))
+               : NULL;
 }
 
 /* A name of Python's own; its functions, __getattr__(), are called without
@@ -226,67 +272,35 @@ is_private(PyObject *name)
            && PyUnicode_READ_CHAR(name, 1) == '_';
 }
 
-/* The globals with one of these names (a set; NULL: all). */
+/* All globals; of modules among them no more than what is in their globals. */
 static int
-add_all(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *globals,
-        PyObject *names, int depth)
+add_all(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *globals)
 {
     PyObject *name, *value;
     Py_ssize_t position = 0;
-    while (PyDict_Next(globals, &position, &name, &value)) {
-        int wanted = is_private(name) ? PyFunction_Check(value)
-                     : names ? PySet_Contains(names, name) : 1;
-        if (wanted < 0
-            || (wanted && add_value(exposure, instance, name, value, names,
-                                    depth) < 0)) {
+    /* Nobody else adds instances. */
+    int is = exposure->is_shallow ? 0 : is_new(exposure, instance);
+    while (is > 0 && PyDict_Next(globals, &position, &name, &value)) {
+        mp_instance_t *module = as_module(exposure, value);
+        int failed = module ? expose(exposure, module)
+                     : mp_is_module(value)
+                             || (is_private(name) && !PyFunction_Check(value))
+                         ? 0 : add_value(exposure, instance, name, value);
+        if (failed) {
             return -1;
         }
     }
-    return 0;
+    return is < 0 ? -1 : 0;
 }
 
-/* Code that looks for names at run time. */
-static int
-has_wild_name(PyObject *names)
-{
-    static const char *const wild[] = {
-        "exec", "eval", "globals", "vars", "getattr", "__dict__",
-        "attrgetter", "methodcaller",
-    };
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
-        PyObject *name = PyTuple_GET_ITEM(names, i);
-        for (size_t j = 0; j < sizeof(wild) / sizeof(*wild); j++) {
-            if (PyUnicode_CompareWithASCIIString(name, wild[j]) == 0) {
-                return 1;
-            }
-        }
-    }
-    return 0;
-}
-
-/* The globals of instance that a function of it names. */
-static int
-add_names(mp_exposure_t *exposure, mp_instance_t *instance,
-          PyObject *globals, PyObject *names, int depth)
-{
-    if (has_wild_name(names)) {
-        return add_all(exposure, instance, globals, NULL, depth);
-    }
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
-        PyObject *name = PyTuple_GET_ITEM(names, i);
-        PyObject *value = PyDict_GetItemWithError(globals, name);
-        if (value && add_value(exposure, instance, name, value, names, depth)
-                         < 0) {
-            return -1;
-        }
-    }
-    return PyErr_Occurred() ? -1 : 0;
-}
-
+/* What code with these names (a set; NULL: any) may do with a module:
+ * module.name, module.part.name and so on. */
 static int
 add_module(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *names,
            int depth)
 {
+    PyObject *name, *value;
+    Py_ssize_t position = 0;
     if (expose(exposure, instance) < 0) {
         return -1;
     }
@@ -294,10 +308,24 @@ add_module(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *names,
         return add(exposure, instance->module, instance, 0);
     }
     PyObject *globals = PyModule_GetDict(instance->module);
-    if (names && PyTuple_Check(names)) {
-        return add_names(exposure, instance, globals, names, depth);
+    if (!names) {
+        return add_all(exposure, instance, globals);
     }
-    return add_all(exposure, instance, globals, names, depth);
+    while (PyDict_Next(globals, &position, &name, &value)) {
+        int wanted = is_private(name) ? PyFunction_Check(value)
+                                      : PySet_Contains(names, name);
+        mp_instance_t *module = wanted > 0 ? as_module(exposure, value)
+                                           : NULL;
+        int failed = wanted < 0 ? -1
+                     : module && depth < MAX_DOTS
+                         ? add_module(exposure, module, names, depth + 1)
+                     : wanted && !mp_is_module(value)
+                         ? add_value(exposure, instance, name, value) : 0;
+        if (failed) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 int
@@ -309,36 +337,100 @@ mp_exposure_add_module(mp_exposure_t *exposure, mp_instance_t *instance,
 
 int
 mp_exposure_add_global(mp_exposure_t *exposure, mp_instance_t *instance,
-                       PyObject *name)
+                       PyObject *name, PyObject *names)
 {
     PyObject *value = PyModule_Check(instance->module)
         ? PyDict_GetItemWithError(PyModule_GetDict(instance->module), name)
         : NULL;
-    if (!value) {
+    mp_instance_t *module = value ? as_module(exposure, value) : NULL;
+    if (module) {
+        return add_module(exposure, module, names, 0);
+    }
+    if (!value || mp_is_module(value)) {
         return PyErr_Occurred() ? -1 : 0;
     }
-    return add_value(exposure, instance, name, value, NULL, 0);
+    return add_value(exposure, instance, name, value);
 }
 
-/* ---- what an object leads to ------------------------------------------- */
+/* ---- code -------------------------------------------------------------- */
 
+/* Names by which code finds others at run time: 1 attributes, 2 globals. */
 static int
-add_code(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *globals,
-         PyCodeObject *code)
+is_wild(PyObject *name)
 {
-    if (add_names(exposure, instance, globals, code->co_names, 0) < 0) {
-        return -1;
+    static const char *const wild[] = {
+        "vars", "getattr", "__dict__", "attrgetter", "methodcaller",
+        "exec", "eval", "globals",
+    };
+    if (!PyUnicode_IS_ASCII(name)) {
+        return 0;
     }
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
-        PyObject *constant = PyTuple_GET_ITEM(code->co_consts, i);
-        if (PyCode_Check(constant)
-            && add_code(exposure, instance, globals,
-                        (PyCodeObject *)constant) < 0) {
-            return -1;
+    const char *text = (const char *)PyUnicode_DATA(name);
+    for (size_t i = 0; i < sizeof(wild) / sizeof(*wild); i++) {
+        if (text[0] == wild[i][0] && strcmp(text, wild[i]) == 0) {
+            return i < 5 ? 1 : 2;
         }
     }
     return 0;
 }
+
+/* The modules that code names: what it names of them. */
+static int
+add_named_modules(mp_exposure_t *exposure, PyObject *globals,
+                  PyObject *names, int by_string)
+{
+    PyObject *set = by_string ? NULL : PySet_New(names);
+    int failed = !by_string && !set;
+    for (Py_ssize_t i = 0; !failed && i < PyTuple_GET_SIZE(names); i++) {
+        PyObject *value = PyDict_GetItemWithError(globals,
+                                                  PyTuple_GET_ITEM(names, i));
+        mp_instance_t *module = value ? as_module(exposure, value) : NULL;
+        if (module) {
+            failed = add_module(exposure, module, set, 0);
+        }
+    }
+    Py_XDECREF(set);
+    return failed ? -1 : 0;
+}
+
+/* The globals of instance that code of it names. */
+static int
+add_code(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *globals,
+         PyCodeObject *code)
+{
+    PyObject *names = code->co_names;
+    int wild = 0, has_modules = 0, failed = 0;
+    for (Py_ssize_t i = 0; !failed && i < PyTuple_GET_SIZE(names); i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        PyObject *value = PyDict_GetItemWithError(globals, name);
+        if (!value) {
+            wild |= is_wild(name);
+        }
+        else if (mp_is_module(value)) {
+            has_modules |= as_module(exposure, value) != NULL;
+        }
+        else {
+            failed = add_value(exposure, instance, name, value);
+        }
+    }
+    if (!failed && has_modules) {
+        failed = add_named_modules(exposure, globals, names, wild & 1);
+    }
+    if (!failed && wild & 2) {
+        failed = add_all(exposure, instance, globals);
+    }
+    PyObject *constants = code->co_consts;
+    for (Py_ssize_t i = 0; !failed && i < PyTuple_GET_SIZE(constants); i++) {
+        PyObject *constant = PyTuple_GET_ITEM(constants, i);
+        if (PyCode_Check(constant)) {
+            failed = add_code(exposure, instance, globals,
+                              (PyCodeObject *)constant);
+        }
+    }
+    return failed || PyErr_Occurred() ? -1 : 0;
+}
+
+/* ---- what an object leads to ------------------------------------------- */
 
 /* What was handed to a function when it was made. */
 static int
@@ -414,7 +506,7 @@ static int
 add_child(PyObject *child, void *arg)
 {
     children_t *children = arg;
-    if (PyModule_Check(child)) {
+    if (mp_is_module(child)) {
         return 0;
     }
     children->failed = add(children->exposure, child, children->parent->home,
@@ -430,7 +522,7 @@ follow_object(mp_exposure_t *exposure, const mp_exposed_t *exposed)
     children_t children = {exposure, exposed, MAX_CHILDREN, 0};
     PyObject *object = exposed->value;
     PyTypeObject *type = Py_TYPE(object);
-    if (PyModule_Check(object)
+    if (mp_is_module(object)
         || (!type->tp_call
             && mp_fingerprint_is_opaque(exposure->importer, object,
                                         exposure->module_key))) {
@@ -450,9 +542,11 @@ follow_object(mp_exposure_t *exposure, const mp_exposed_t *exposed)
 int
 mp_exposure_follow(mp_exposure_t *exposure)
 {
+    exposure->is_shallow = 0;
     for (size_t i = 0; i < exposure->count && !exposure->is_endless; i++) {
         mp_exposed_t exposed = exposure->pending[i]; /* the list may move */
         int failed;
+        exposure->hops = exposed.hops;
         if (PyFunction_Check(exposed.value)) {
             failed = follow_function(exposure, &exposed);
         }
@@ -466,6 +560,9 @@ mp_exposure_follow(mp_exposure_t *exposure)
             return -1;
         }
     }
+    exposure->count = 0;
+    exposure->children = 0;
+    exposure->hops = 0;
     return 0;
 }
 

@@ -16,6 +16,7 @@ typedef struct {
     PyObject *value;     /* borrowed: nothing runs that could free it */
     mp_instance_t *home; /* the module that led to it, borrowed */
     int depth;           /* steps from object to object, without code */
+    int hops;            /* steps from code to what it names */
 } mp_exposed_t;
 
 typedef struct {
@@ -25,10 +26,12 @@ typedef struct {
     int (*expose)(void *arg, mp_instance_t *instance);
     void *arg;
     PyObject *foreign;    /* dict: what is known of them (foreign.h) */
-    mp_addresses_t seen;
+    int is_shallow;       /* what is added now is not to be followed */
+    mp_addresses_t seen;  /* what was added in the life of this */
     mp_exposed_t *pending; /* to be looked at */
     size_t count, room;
     int children;         /* objects among them that others hold */
+    int hops;             /* of the one that is looked at */
     PyObject *module_key; /* "__module__" */
     int is_endless;       /* this is too much to follow */
 } mp_exposure_t;
@@ -38,15 +41,16 @@ int mp_exposure_begin(mp_exposure_t *exposure);
 void mp_exposure_end(mp_exposure_t *exposure);
 
 /* The module object itself; of its globals those with one of these names (a
- * set or tuple), or all of them (NULL). 0 or -1. */
+ * set), or all of them (NULL). 0 or -1. */
 int mp_exposure_add_module(mp_exposure_t *exposure, mp_instance_t *instance,
                            PyObject *names);
 
-/* One global of a module, if it has that. 0 or -1. */
+/* One global of a module, if it has that; of a module that it stands for, what
+ * is said above. 0 or -1. */
 int mp_exposure_add_global(mp_exposure_t *exposure, mp_instance_t *instance,
-                           PyObject *name);
+                           PyObject *name, PyObject *names);
 
-/* Follow all that was added. 0 or -1. */
+/* Follow all that was added, as far as it was not followed before. 0 or -1. */
 int mp_exposure_follow(mp_exposure_t *exposure);
 
 #endif

@@ -47,6 +47,18 @@ token_of(PyObject *object)
     return make_token((uintptr_t)object, TAG_ADDRESS);
 }
 
+/* A function of this module counts with its code and its attributes, so that
+ * most functions need no node of their own. */
+static token_t
+token_of_function(PyFunctionObject *function)
+{
+    uintptr_t size = function->func_dict
+                         ? (uintptr_t)PyDict_GET_SIZE(function->func_dict)
+                         : 0;
+    return make_token((uintptr_t)function ^ (uintptr_t)function->func_code * 3
+                          ^ size << 3, TAG_ADDRESS);
+}
+
 static int
 is_number(token_t token)
 {
@@ -84,6 +96,7 @@ typedef struct {
 struct mp_fingerprint_t {
     mp_importer_t *importer;
     mp_instance_t *instance; /* owned */
+    PyObject *globals;       /* of its module, borrowed; or NULL */
     PyObject *foreign;       /* set: globals that others own */
     PyObject *module_key;    /* "__module__" */
     node_t *nodes;
@@ -102,6 +115,7 @@ struct walk_t {
     PyObject *global; /* while it is the globals: the name, borrowed */
     int is_foreign;   /* ... which stands for what others own */
     /* Taking. */
+    int is_taking;
     mp_addresses_t seen;
     int failed;
     /* Comparing. */
@@ -176,7 +190,8 @@ static const char *const opaque_modules[] = {
     "_abc", "_asyncio", "_contextvars", "_io", "_socket", "_ssl", "_thread",
     "_weakref", "_weakrefset", "asyncio", "concurrent", "contextvars", "enum",
     "io", "logging", "multiprocessing", "select", "selectors", "socket", "ssl",
-    "subprocess", "threading", "weakref", "functools._lru_cache_wrapper",
+    "subprocess", "threading", "typing", "weakref",
+    "functools._lru_cache_wrapper",
 };
 
 /* Is text, the name of a module or "module.type", or below, one of them? */
@@ -239,14 +254,23 @@ mp_fingerprint_is_opaque(const mp_importer_t *importer, PyObject *object,
            || is_opaque_type(Py_TYPE(object), module_key);
 }
 
+static int
+has_state(const PyFunctionObject *function)
+{
+    return function->func_closure || function->func_defaults
+           || function->func_kwdefaults
+           || (function->func_dict && PyDict_GET_SIZE(function->func_dict));
+}
+
 static kind_t
 kind_of(const mp_fingerprint_t *print, PyObject *object)
 {
-    if (!PyObject_IS_GC(object)) {
+    if (!mp_is_gc(object)) {
         return KIND_NONE;
     }
     if (PyFunction_Check(object)) {
-        return KIND_FUNCTION;
+        return has_state((PyFunctionObject *)object) ? KIND_FUNCTION
+                                                     : KIND_NONE;
     }
     if (PyDict_CheckExact(object)) {
         return KIND_DICT;
@@ -259,12 +283,21 @@ kind_of(const mp_fingerprint_t *print, PyObject *object)
         return is_own_class(print, (PyTypeObject *)object) ? KIND_CLASS
                                                            : KIND_NONE;
     }
-    if (PyModule_Check(object) || !PyObject_GC_IsTracked(object)
+    if (mp_is_module(object) || !PyObject_GC_IsTracked(object)
         || mp_fingerprint_is_opaque(print->importer, object,
                                     print->module_key)) {
         return KIND_NONE;
     }
     return KIND_OTHER;
+}
+
+static token_t
+token_in(const mp_fingerprint_t *print, PyObject *object)
+{
+    return PyFunction_Check(object)
+                   && PyFunction_GET_GLOBALS(object) == print->globals
+               ? token_of_function((PyFunctionObject *)object)
+               : token_of(object);
 }
 
 /* ---- what a node refers to --------------------------------------------- */
@@ -274,7 +307,7 @@ static int
 list_object(PyObject *child, void *arg)
 {
     walk_t *walk = arg;
-    return walk->emit(walk, token_of(child), child);
+    return walk->emit(walk, token_in(walk->print, child), child);
 }
 
 static int
@@ -307,7 +340,7 @@ list_dict(walk_t *walk, PyObject *dict)
 static int
 is_global(PyObject *key, PyObject *value)
 {
-    if (!PyUnicode_CheckExact(key) || PyModule_Check(value)) {
+    if (!PyUnicode_CheckExact(key) || mp_is_module(value)) {
         return 0;
     }
     if (PyUnicode_GET_LENGTH(key) < 2 || PyUnicode_READ_CHAR(key, 0) != '_'
@@ -329,8 +362,10 @@ list_globals(walk_t *walk, PyObject *globals)
             continue;
         }
         walk->global = key;
-        walk->is_foreign = PySet_Contains(walk->print->foreign, key) != 0;
-        stop = list_object(key, walk) || list_object(value, walk);
+        if (walk->is_taking) {
+            walk->is_foreign = PySet_Contains(walk->print->foreign, key) != 0;
+        }
+        stop = list_object(value, walk);
     }
     walk->global = NULL;
     walk->is_foreign = 0;
@@ -381,7 +416,7 @@ is_lazy_entry(PyObject *key, PyObject *value)
         return 0;
     }
     if (text[1] == '_') {
-        return !PyFunction_Check(value) || strstr(text, "annot");
+        return !PyFunction_Check(value) || strncmp(text, "__annot", 7) == 0;
     }
     for (size_t i = 0; i < sizeof(lazy) / sizeof(*lazy); i++) {
         if (strcmp(text, lazy[i]) == 0) {
@@ -399,7 +434,7 @@ list_class(walk_t *walk, PyTypeObject *type)
     int stop = 0;
     while (!stop && PyDict_Next(type->tp_dict, &position, &key, &value)) {
         if (!is_lazy_entry(key, value)) {
-            stop = list_object(key, walk) || list_object(value, walk);
+            stop = list_object(value, walk);
         }
     }
     return stop;
@@ -531,8 +566,8 @@ add_first(walk_t *walk)
     mp_fingerprint_t *print = walk->print;
     PyObject *module = print->instance->module;
     if (PyModule_Check(module)) {
-        return add_node(walk, PyModule_GetDict(module), KIND_GLOBALS, 0,
-                        NULL);
+        print->globals = PyModule_GetDict(module);
+        return add_node(walk, print->globals, KIND_GLOBALS, 0, NULL);
     }
     kind_t kind = kind_of(print, module);
     return kind == KIND_NONE ? 0 : add_node(walk, module, kind, 0, NULL);
@@ -560,7 +595,7 @@ mp_fingerprint_take(mp_importer_t *importer, mp_instance_t *instance,
                     PyObject *foreign)
 {
     mp_fingerprint_t *print = PyMem_Calloc(1, sizeof(*print));
-    walk_t walk = {.print = print, .emit = emit_taking};
+    walk_t walk = {.print = print, .emit = emit_taking, .is_taking = 1};
     if (!print) {
         PyErr_NoMemory();
         return NULL;
@@ -660,7 +695,7 @@ add_attributes(walk_t *walk, PyObject *dict, PyTypeObject *type,
     Py_ssize_t position = 0;
     int stop = 0;
     while (!stop && PyDict_Next(dict, &position, &key, &value)) {
-        token_t token = token_of(value);
+        token_t token = token_in(walk->print, value);
         if (!was_there(walk, token) && is_lazy_attribute(type, key)) {
             continue;
         }

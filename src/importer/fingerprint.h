@@ -15,6 +15,23 @@
 
 typedef struct mp_fingerprint_t mp_fingerprint_t;
 
+/* Quicker than PyModule_Check(); a subclass of a subclass counts as any other
+ * object. */
+static inline int
+mp_is_module(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    return type == &PyModule_Type || type->tp_base == &PyModule_Type;
+}
+
+/* The same for PyObject_IS_GC(). */
+static inline int
+mp_is_gc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    return PyType_IS_GC(type) && (!type->tp_is_gc || type->tp_is_gc(object));
+}
+
 typedef enum {
     MP_FINGERPRINT_SAME,
     MP_FINGERPRINT_USED,    /* different, but so that reading explains it */

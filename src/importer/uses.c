@@ -3,8 +3,10 @@
  * The scan begins with the module's code and follows names: a name that is
  * loaded brings in what was bound to it, an import (which is then used) or a
  * function of the module (whose code may run, so it is scanned as well). Code
- * that is handed on instead of being bound to a name (a class body, a lambda,
- * a decorated function) may run at once. When in doubt, an import is used.
+ * that is handed on instead of being bound to a name (a class body, a lambda)
+ * may run at once. What others may call, but seldom do (a decorated function,
+ * a method of a class with bases), comes last, and counts less. When in doubt,
+ * an import is used.
  *
  * Opcodes are those of the Python this was compiled for; their numbers and
  * meanings are the same within 3.x. PyCode_GetCode() gives the code without
@@ -41,11 +43,18 @@ typedef struct {
 } binding_t;
 
 typedef struct {
+    PyObject *code, *name;
+} other_t;
+
+typedef struct {
     mp_uses_t *uses;      /* NULL: only imported is wanted */
     mp_addresses_t names; /* interned, so that their addresses will do; LOADED
                              or not, and the number of their last binding */
     binding_t *bindings;  /* numbers begin with 1 */
     size_t count, room;
+    other_t *others;      /* what is only perhaps a part of the body */
+    size_t other_count, other_room;
+    int is_perhaps;       /* such code is being read */
     PyObject *imported;   /* set: names that the module binds by import */
 } scan_t;
 
@@ -82,7 +91,7 @@ use(scan_t *scan, PyObject *name, PyObject *item)
                   sizeof(*uses->list)) < 0) {
         return -1;
     }
-    uses->list[uses->count++] = (mp_use_t){name, item};
+    uses->list[uses->count++] = (mp_use_t){name, item, !scan->is_perhaps};
     return 0;
 }
 
@@ -105,6 +114,19 @@ add_code(scan_t *scan, PyObject *code)
         return -1;
     }
     uses->codes[uses->code_count++] = (PyCodeObject *)code;
+    return 0;
+}
+
+/* Code, or what is bound to a name (the other is NULL), that others may call,
+ * or not: it is read in the end. */
+static int
+defer(scan_t *scan, PyObject *code, PyObject *name)
+{
+    if (make_room(&scan->others, &scan->other_room, scan->other_count,
+                  sizeof(*scan->others)) < 0) {
+        return -1;
+    }
+    scan->others[scan->other_count++] = (other_t){code, name};
     return 0;
 }
 
@@ -192,7 +214,7 @@ note_names(scan_t *scan, PyCodeObject *code)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_names); i++) {
         PyObject *name = PyTuple_GET_ITEM(code->co_names, i);
-        scan->uses->uses_all |= is_wild(name);
+        scan->uses->uses_all |= !scan->is_perhaps && is_wild(name);
         scan->uses->sets_attributes |= is_setter(name);
     }
 }
@@ -217,7 +239,7 @@ bind_import(scan_t *scan, reading_t *reading, PyObject *name)
     }
     PyObject *item = reading->item ? reading->item : Py_None;
     return bind_name(scan, name,
-                     (binding_t){.import = {reading->importing, item}});
+                     (binding_t){.import = {reading->importing, item, 0}});
 }
 
 static int
@@ -277,6 +299,14 @@ is_class(PyCodeObject *code)
     return !(code->co_flags & CO_OPTIMIZED);
 }
 
+/* A function by def; comprehensions and lambdas, <like> <this>, and classes
+ * run where they stand, or soon. */
+static int
+is_named(PyCodeObject *code)
+{
+    return !is_class(code) && PyUnicode_READ_CHAR(code->co_name, 0) != '<';
+}
+
 /* The instructions that make a class, after its name: bases, the call with two
  * arguments if there are none, and if there is no decorator either, a name for
  * it. Bases and decorators may call its methods. */
@@ -298,7 +328,7 @@ read_class(scan_t *scan, reading_t *reading, int opcode, int argument)
     reading->class = NULL;
     return reading->is_called
                    && (opcode == STORE_NAME || opcode == STORE_GLOBAL)
-               ? 0 : load_name(scan, name);
+               ? 0 : defer(scan, NULL, name);
 }
 
 /* The instruction after a function was made: is it bound to a name? A method
@@ -321,7 +351,8 @@ read_made(scan_t *scan, reading_t *reading, int opcode, int argument)
             reading->class = made;
             reading->is_called = 0;
         }
-        return add_code(scan, made) < 0 ? -1 : 0;
+        return is_named((PyCodeObject *)made) ? defer(scan, made, NULL)
+                                              : add_code(scan, made);
     }
     PyObject *name = PyTuple_GET_ITEM(reading->code->co_names, argument);
     binding_t binding = {.code = made};
@@ -438,11 +469,25 @@ mp_uses_find(mp_uses_t *uses, PyObject *code)
     scan_t scan = {.uses = uses};
     memset(uses, 0, sizeof(*uses));
     int failed = add_code(&scan, code);
-    for (size_t i = 0; !failed && i < uses->code_count; i++) {
-        failed = read_code(&scan, uses->codes[i], i == 0);
+    size_t next = 0, other = 0;
+    while (!failed) {
+        if (next < uses->code_count) {
+            failed = read_code(&scan, uses->codes[next], next == 0);
+            next++;
+        }
+        else if (other < scan.other_count) {
+            other_t perhaps = scan.others[other++];
+            scan.is_perhaps = 1;
+            failed = perhaps.code ? add_code(&scan, perhaps.code)
+                                  : load_name(&scan, perhaps.name);
+        }
+        else {
+            break;
+        }
     }
     mp_addresses_clear(&scan.names);
     PyMem_Free(scan.bindings);
+    PyMem_Free(scan.others);
     return failed ? -1 : 0;
 }
 
@@ -454,19 +499,20 @@ mp_uses_clear(mp_uses_t *uses)
     memset(uses, 0, sizeof(*uses));
 }
 
-int
+mp_use_kind_t
 mp_uses_has(const mp_uses_t *uses, PyObject *name, PyObject *item)
 {
-    for (size_t i = 0; i < uses->count; i++) {
+    mp_use_kind_t kind = uses->uses_all ? MP_USE_DIRECT : MP_USE_NONE;
+    for (size_t i = 0; i < uses->count && kind < MP_USE_DIRECT; i++) {
         const mp_use_t *known = &uses->list[i];
         if (PyUnicode_Compare(known->name, name) == 0
             && (!item || !known->item
                 || (known->item != Py_None
                     && PyUnicode_Compare(known->item, item) == 0))) {
-            return 1;
+            kind = known->is_direct ? MP_USE_DIRECT : MP_USE_PERHAPS;
         }
     }
-    return uses->uses_all;
+    return kind;
 }
 
 PyObject *

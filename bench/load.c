@@ -6,9 +6,9 @@
  * Each connection is a thread that sends one request after the other: -n in
  * all (divided among the connections), or for -s seconds, or until SIGTERM;
  * with a pause of -p before each. With -r the requests of all connections are
- * due at RATE a second, whatever became of those before, and what each took
- * from the moment when it was due is written to FILE: a line of microseconds
- * for each, in no order. Keep-alive; with -x every second connection
+ * due at RATE a second, whatever became of those before; for each FILE gets a
+ * line: when it was due, by the monotonic clock, and what it took from then,
+ * both in microseconds; in no order. Keep-alive; with -x every second connection
  * asks for "close" and connects anew each time. An answer counts when its
  * status is 200 and its body is BODY; "-" takes any body. Prints one line:
  *
@@ -56,7 +56,8 @@ typedef struct {
     useconds_t pause;   /* before each request */
     double due;         /* when the next request is; -r */
     double interval;    /* from one to the next; 0: no -r */
-    unsigned *took;     /* microseconds of each request; -o, ours */
+    double first_due;
+    unsigned *took;     /* microseconds of each request; -r, ours */
     long took_room;
     long requests;      /* to send, or -1: until the end is called */
     long done;
@@ -423,7 +424,10 @@ write_times(const char *name, client_t *clients, int count)
         long n;
 
         for (n = 0; n < clients[i].done; n++) {
-            fprintf(file, "%u\n", clients[i].took[n]);
+            double due = clients[i].first_due
+                         + (double)n * clients[i].interval;
+
+            fprintf(file, "%.0f %u\n", due * 1e6, clients[i].took[n]);
         }
     }
     if (file && fclose(file) != 0) {
@@ -491,7 +495,8 @@ main(int argc, char **argv)
     started = now();
     for (i = 0; i < connections; i++) {
         if (rate > 0) {
-            clients[i].due = started + i / rate;
+            clients[i].first_due = started + i / rate;
+            clients[i].due = clients[i].first_due;
             clients[i].interval = connections / rate;
         }
         clients[i].requests = requests < 0 ? -1 : requests / connections;

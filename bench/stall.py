@@ -6,7 +6,8 @@ directory root at a steady rate. Each time is taken from the moment when the
 request was due, so a server that stalls cannot hide it by getting fewer
 requests. Runs without edits and runs with them take turns; in the latter an
 editor saves the leaf of the application, asks for its page, and after a short
-pause does it again, so most of the run somebody is staging."""
+pause does it again, so most of the run somebody is staging. What counts are
+the requests that were due meanwhile; all of the run is shown beside them."""
 
 import statistics
 import subprocess
@@ -55,7 +56,7 @@ class Editor(threading.Thread):
         super().__init__()
         self.server = server
         self.version = version
-        self.stages = []    # ms of each
+        self.stages = []    # (begin, end) of each, by the monotonic clock
         self.error = None
         self._stopped = threading.Event()
 
@@ -69,14 +70,14 @@ class Editor(threading.Thread):
 
     def _edit(self, connection):
         self.version += 1
-        started = time.perf_counter()
+        started = time.monotonic()
         save(self.server.site.path("large/leaf.py"),
              application.leaf(self.version).encode(), "rename")
         response = connection.get(self.server.site.url("large/x"))
         if response.text != str(self.version):
             raise RuntimeError(f"{response.status} {response.text[:200]!r} is "
                                f"not {self.version}")
-        self.stages.append((time.perf_counter() - started) * 1e3)
+        self.stages.append((started, time.monotonic()))
 
     def stop(self):
         self._stopped.set()
@@ -86,7 +87,7 @@ class Editor(threading.Thread):
 
 
 def load_once(tools, server, seconds):
-    """ms that each of the other requests took."""
+    """[(when it was due, ms that it took)] of the other requests."""
     times = server.root / "times.txt"
     done = subprocess.run(
         [tools.load, "-c", str(CONNECTIONS), "-s", str(seconds), "-r",
@@ -95,27 +96,36 @@ def load_once(tools, server, seconds):
         capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{done.stdout}{done.stderr}{server.said()}")
-    return [int(line) / 1e3 for line in times.read_text().split()]
+    return [(int(due) / 1e6, int(took) / 1e3) for due, took in
+            map(str.split, times.read_text().splitlines())]
+
+
+def split(requests, stages):
+    """The ms of requests that were due in one of the stages, and of all."""
+    inside = [took for due, took in requests
+              if any(begin <= due <= end for begin, end in stages)]
+    return inside, [took for _, took in requests]
 
 
 def run_pairs(tools, server, rounds, seconds):
-    """[(ms without edits, ms with edits)], and ms of the stages."""
-    pairs, stages = [], []
+    """[(ms without edits, ms while somebody staged, all ms with edits)], and
+    ms of the stages."""
+    runs, stages = [], []
     version = 0
     for _ in range(rounds):
-        quiet = load_once(tools, server, seconds)
+        _, quiet = split(load_once(tools, server, seconds), ())
         editor = Editor(server, version)
         editor.start()
         try:
-            edited = load_once(tools, server, seconds)
+            requests = load_once(tools, server, seconds)
         finally:
             editor.stop()
         version = editor.version
-        stages += editor.stages
-        pairs.append((quiet, edited))
+        runs.append((quiet, *split(requests, editor.stages)))
+        stages += [(end - begin) * 1e3 for begin, end in editor.stages]
         print(".", end="", flush=True, file=sys.stderr)
     print(file=sys.stderr)
-    return pairs, stages
+    return runs, stages
 
 
 def site_files(modules):
@@ -125,7 +135,7 @@ def site_files(modules):
 
 
 def show(name, values):
-    print(f"     stall, {name:13}: median {statistics.median(values):6.2f}, "
+    print(f"     stall, {name:21}: median {statistics.median(values):6.2f}, "
           f"p90 {meter.percentile(values, 90):6.2f}, "
           f"p99 {meter.percentile(values, 99):6.2f}, "
           f"most {max(values):6.2f} ms ({len(values)} requests)")
@@ -138,13 +148,14 @@ def measure(tools, arguments, claims):
             response = server.get(server.site.url(f"{name}/x"))
             if response.status != 200:
                 raise RuntimeError(server.said())
-        pairs, stages = run_pairs(tools, server, arguments.rounds or 8,
-                                  arguments.seconds or SECONDS)
-    show("without edits", [ms for quiet, _ in pairs for ms in quiet])
-    show("with edits", [ms for _, edited in pairs for ms in edited])
+        runs, stages = run_pairs(tools, server, arguments.rounds or 8,
+                                 arguments.seconds or SECONDS)
+    for name, values in zip(("without edits", "while somebody stages",
+                             "all with edits"), zip(*runs)):
+        show(name, [ms for run in values for ms in run])
     print(f"     stall: {len(stages)} stages of {MODULES} modules, "
           f"{statistics.median(stages):.0f} ms each")
-    rises = [meter.percentile(edited, 99) - meter.percentile(quiet, 99)
-             for quiet, edited in pairs]
+    rises = [meter.percentile(staged, 99) - meter.percentile(quiet, 99)
+             for quiet, staged, _ in runs]
     claims.limit("stall: p99 of other requests rises by",
                  statistics.median(rises), LIMIT_MORE_MS, "ms")

@@ -8,9 +8,10 @@
  * with a pause of -p before each. With -r the requests of all connections are
  * due at RATE a second, whatever became of those before; for each FILE gets a
  * line: when it was due, by the monotonic clock, and what it took from then,
- * both in microseconds; in no order. Keep-alive; with -x every second connection
- * asks for "close" and connects anew each time. An answer counts when its
- * status is 200 and its body is BODY; "-" takes any body. Prints one line:
+ * both in microseconds; in no order. Keep-alive; with -x every second
+ * connection asks for "close" and connects anew each time. An answer counts
+ * when its status is 200 and its body is BODY; "-" takes any body. Prints one
+ * line:
  *
  *     requests=N failed=N retried=N reconnected=N seconds=S
  *

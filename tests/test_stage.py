@@ -693,9 +693,11 @@ def test_processes_of_a_pool_run_the_code_of_the_request(own_server):
 
 
 @pytest.mark.parametrize("written", ["1", "time.time()"])
-def test_body_that_writes_the_module_it_imports_is_answered(site, written):
+def test_body_that_writes_the_module_it_imports_is_answered(own_server,
+                                                            written):
     """A module that differs each time is executed again and again, and yet
     nobody waits for it for ever."""
+    site = own_server().site
     site.write({"hello.py": page("gen.value", f"""
         import os, time
 

@@ -149,7 +149,8 @@ def test_off_heals_a_first_load_that_failed(site):
 BACKGROUND = {**CHILD, ".htaccess": HTACCESS + "PythonAutoReload Background\n"}
 
 
-def test_background_sees_edits_in_every_child(site):
+def test_background_sees_edits_in_every_child(own_server):
+    site = own_server().site
     site.write(BACKGROUND)
     assert site.texts() == {"1"}
     for number in (2, 3):
@@ -168,7 +169,9 @@ def test_background_executes_once_for_each_change(own_server):
     assert site.each_child_ran() == {"child.py": 1}
 
 
-def test_background_keeps_the_old_version_of_a_broken_file_and_heals(site):
+def test_background_keeps_the_old_version_of_a_broken_file_and_heals(
+        own_server):
+    site = own_server().site
     site.write(BACKGROUND)
     assert site.texts() == {"1"}
     site.edit("child.py", "value = = 2\n")
@@ -181,7 +184,8 @@ def test_background_keeps_the_old_version_of_a_broken_file_and_heals(site):
     soon(site, "2")
 
 
-def test_background_tells_the_error_where_that_is_wanted(site):
+def test_background_tells_the_error_where_that_is_wanted(own_server):
+    site = own_server().site
     site.write({**BACKGROUND, ".htaccess": BACKGROUND[".htaccess"]
                 + "PythonReloadFailure error\n"})
     assert site.texts() == {"1"}
@@ -195,7 +199,8 @@ def test_background_tells_the_error_where_that_is_wanted(site):
     soon(site, "2")
 
 
-def test_background_finds_what_appears_and_what_goes_away(site):
+def test_background_finds_what_appears_and_what_goes_away(own_server):
+    site = own_server().site
     site.write({**BACKGROUND, "hello.py": page("value", """
         try:
             from extra import value
@@ -209,7 +214,8 @@ def test_background_finds_what_appears_and_what_goes_away(site):
     soon(site, "without")
 
 
-def test_background_works_in_each_interpreter(site):
+def test_background_works_in_each_interpreter(own_server):
+    site = own_server().site
     site.write({**BACKGROUND, ".htaccess": BACKGROUND[".htaccess"]
                 + "<Files one>\nPythonInterpreter background_one\n</Files>\n"
                   "<Files two>\nPythonInterpreter background_two\n</Files>\n"})

@@ -22,7 +22,9 @@ import meter
 from httpd import Configuration, Server
 from httpd.configuration import module_under_test
 
-ALLOWED = os.sched_getaffinity(0)   # before anything is pinned
+# Before anything is pinned: the CPUs, and how this process is scheduled.
+ALLOWED = os.sched_getaffinity(0)
+SCHEDULING = os.sched_getscheduler(0), os.sched_getparam(0)
 
 FIXED = """\
 Define SITE {site}
@@ -206,7 +208,7 @@ def seat(pid, cpus="shared"):
 
 def unseat():
     """This process is as it was before seat()."""
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.sched_setscheduler(0, *SCHEDULING)
     meter.pin(os.getpid(), ALLOWED)
 
 

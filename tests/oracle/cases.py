@@ -5,6 +5,7 @@ for any tree, so that hypothesis can take away any of them when it looks for a
 smaller case. `Case` makes files and steps of them."""
 
 import dataclasses
+import pathlib
 
 from hypothesis import strategies as st
 
@@ -14,8 +15,9 @@ from . import model
 from .steps import Step
 
 # What the cases may have. Not among them: "guarded late", a late import in a
-# try.
-FEATURES = {"data", "from", "turning parts"}
+# try; "from", from p import s; "broken namespaces", namespace packages in trees
+# that do not always load; "optional and broken", both in one tree.
+FEATURES = {"data", "turning parts"}
 
 numbers = st.integers(0, 11)
 forms = st.sampled_from(list(model.FORMS))
@@ -28,8 +30,7 @@ parts = st.one_of(
     st.tuples(st.just("import"), numbers, forms, guards, st.booleans()),
     st.tuples(st.sampled_from(["getattr", "all", "standard"])),
     st.tuples(st.just("collector"), numbers),
-    st.tuples(st.just("registration"), numbers,
-              st.sampled_from(list(model.REGISTRATIONS))),
+    st.tuples(st.just("registration"), numbers, numbers),
     st.tuples(st.just("data"), numbers,
               st.sampled_from(["open", "path", "json", "lines"]), guards))
 # (name, is a package, parts)
@@ -94,8 +95,11 @@ class Case:
         self._version = 0
         for name in model.DATA[:2]:
             self._put_data(name)
-        for name, is_package, _ in self.modules:
-            self._put(model.Module(name, 0), is_package)
+        for name, is_package, drawn in self.modules:
+            collectors = tuple(model.collector_part(one[1]) for one in drawn
+                               if one[0] == "collector"
+                               and _group(name) == model.SIDE)
+            self._put(model.Module(name, 0, collectors), is_package)
         raw = dict(zip(model.PAGES, self.pages))
         for name in raw:
             self._put(model.Module(name, 0), False)
@@ -123,8 +127,13 @@ class Case:
         self._data[name] = model.Data(name, self._version)
 
     def _texts(self):
-        return {path: one.text()
-                for path, one in [*self._files.items(), *self._data.items()]}
+        texts = {path: one.text()
+                 for path, one in [*self._files.items(), *self._data.items()]}
+        if self.is_broken and "broken namespaces" not in FEATURES:
+            for path in [path for path in texts if path.endswith(".py")]:
+                for above in list(pathlib.PurePath(path).parents)[:-1]:
+                    texts.setdefault(f"{above}/__init__.py", "pass\n")
+        return texts
 
     def _names(self):
         """Those there are, in a fixed order."""
@@ -160,7 +169,7 @@ class Case:
             return self._data_part(place, number, *drawn[1:])
         if kind == "collector":
             return (model.collector_part(drawn[1])
-                    if place.name in model.SIDE else None)
+                    if _group(place.name) == model.SIDE else None)
         if kind == "registration":
             return self._registration_part(place, number, *drawn[1:])
         return self._import_part(place, number, *drawn[1:])
@@ -176,12 +185,17 @@ class Case:
             guard = guard or "all"
         return model.data_part(number, name, form, guard)
 
-    def _registration_part(self, place, number, target, form):
-        names = [name for name in self._names() if name in model.SIDE]
-        if _group(place.name) in (model.PLAIN, model.RING) or not names:
+    def _registration_part(self, place, number, target, way):
+        if _group(place.name) in (model.PLAIN, model.RING):
             return None
-        return model.registration_part(number, names[target % len(names)],
-                                       form)
+        found = sorted({(module.name, part.collects)
+                        for module in self._files.values()
+                        for part in module.parts
+                        if part.collects is not None})
+        if not found:
+            return None
+        name, kind = found[target % len(found)]
+        return model.registration_part(number, name, kind, way)
 
     def _import_part(self, place, number, target, form, guard, relative):
         is_late = form.startswith("late")
@@ -189,8 +203,11 @@ class Case:
             return None
         if not is_late and not self.is_broken:
             guard = "all"
-        if form == "from" and "from" not in FEATURES:
-            form, relative = "as", False
+        if self.is_broken and "optional and broken" not in FEATURES:
+            guard = ""
+        if form in ("from", "late package") and "from" not in FEATURES:
+            form = {"from": "as"}.get(form, "late")
+            relative = False
         if is_late and "guarded late" not in FEATURES:
             guard = ""
         names = [name for name in model.NAMES

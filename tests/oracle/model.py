@@ -62,45 +62,61 @@ BREAKS = {
 }
 
 
-# What a module of SIDE has for others to put something into; each collector is
-# (text, what it adds to see()), each registration a text with the collecting
-# module as {t}.
+# What a module of SIDE has for others to put something into: its text, what it
+# adds to see(), and the ways in which others, to whom it is {t}, do so.
 COLLECTORS = (
     ("items = []\n"
      "def register(function):\n"
      "    items.append(function())\n"
      "    return function",
-     "sorted(items)"),
-    ("table = {}", "sorted(table.items())"),
+     "sorted(items)",
+     ("{t}.items.append(w)",
+      "@{t}.register\ndef f{t}():\n    return w",
+      "{t}.items += [w]")),
+    ("table = {}",
+     "sorted(table)",
+     ("{t}.table[w] = 1",
+      "{t}.table.update(dict.fromkeys([w]))",
+      "{t}.table.setdefault(w, see)")),
     ("class Base:\n"
      "    kinds = []\n"
      "    def __init_subclass__(cls):\n"
      "        Base.kinds.append(cls.word)",
-     "sorted(Base.kinds)"),
-    ("class Root:\n    pass\n"
+     "sorted(Base.kinds)",
+     ("class K{t}({t}.Base):\n    word = w",
+      "K{t} = type('K', ({t}.Base,), {{'word': w}})")),
+    ("class Root:\n"
+     "    pass\n"
      "def children():\n"
      "    import gc\n"
      "    gc.collect()\n"
      "    return sorted(one.word for one in Root.__subclasses__())",
-     "children()"),
+     "children()",
+     ("class C{t}({t}.Root):\n    word = w",)),
     ("class Meta(type):\n"
      "    kinds = {}\n"
      "    def __init__(cls, name, bases, space):\n"
      "        Meta.kinds[space['word']] = 1\n"
-     "class Model(metaclass=Meta):\n    word = ''",
-     "sorted(Meta.kinds)"),
-    ("patched = True", "sorted(x for x in globals() if x[:4] == 'set_')"),
+     "class Model(metaclass=Meta):\n"
+     "    word = ''",
+     "sorted(Meta.kinds)",
+     ("class M{t}({t}.Model):\n    word = w",)),
+    ("class Box:\n"
+     "    def __init__(self):\n"
+     "        self.words = set()\n"
+     "    def add(self, word):\n"
+     "        self.words.add(word)\n"
+     "        return self\n"
+     "box = Box()",
+     "sorted(box.words) + sorted(vars(box))",
+     ("{t}.box.add(w)",
+      "{t}.box.words.add(w)",
+      "setattr({t}.box, 'has ' + w, 1)")),
+    ("",
+     "sorted(x for x in globals() if x[:4] == 'set ')",
+     ("setattr({t}, 'set ' + w, 1)",
+      "vars({t})['set ' + w] = 1")),
 )
-REGISTRATIONS = {
-    "append": "{t}.items.append(w)",
-    "decorator": "@{t}.register\ndef f{x}():\n    return w",
-    "table": "{t}.table[w] = 1",
-    "update": "{t}.table.update(dict.fromkeys([w]))",
-    "subclass": "class K{x}({t}.Base):\n    word = w",
-    "child": "class C{x}({t}.Root):\n    word = w",
-    "model": "class M{x}({t}.Model):\n    word = w",
-    "patch": "setattr({t}, 'set_' + w, 1)",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +130,7 @@ class Part:
     seen: str | None = None
     after: str | None = None
     before: str | None = None
+    collects: int | None = None  # which of COLLECTORS it is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,14 +269,16 @@ def _indented(text):
 
 def collector_part(number):
     """The module collects what others register with it."""
-    text, seen = COLLECTORS[number % len(COLLECTORS)]
-    return Part("", None, seen, None, text)
+    kind = number % len(COLLECTORS)
+    text, seen, _ = COLLECTORS[kind]
+    return Part("", None, seen, None, text, kind)
 
 
-def registration_part(number, target, form):
-    """The module registers with another, which may collect or not."""
+def registration_part(number, target, kind, way):
+    """The module registers with `target`, which collects so."""
     x = f"_{number}"
-    text = REGISTRATIONS[form].format(t=x, x=x)
+    ways = COLLECTORS[kind][2]
+    text = ways[way % len(ways)].format(t=x)
     return Part(f"import {target} as {x}", None, None,
                 _guarded(text, "AttributeError", "pass"))
 

@@ -13,6 +13,9 @@ def as_test(pages, files, steps, is_linked, name="counterexample"):
 
 
 def _file(path, text):
+    if not text:
+        yield f"        {path!r}: '',"
+        return
     yield f"        {path!r}:"
     for line in text.splitlines(keepends=True):
         yield f"            {line!r}"

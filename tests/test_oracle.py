@@ -1,0 +1,160 @@
+"""After any edit every URL answers as a freshly started server on the same
+files would: random trees and edits, and the cases that were found so."""
+
+import os
+import time
+
+import pytest
+
+from oracle import Lab, Step
+from oracle.search import search
+
+SOAK = int(os.environ.get("MP_SOAK", "1"))  # times the work of soak tests
+EXAMPLES = 60   # trees; the same ones each time
+SECONDS = 20    # for as many of them as fit
+
+
+def looked_for(lab, examples, seconds):
+    before = lab.checks
+    search(lab, examples, end=time.monotonic() + seconds)
+    assert lab.checks > before
+
+
+@pytest.fixture(scope="module")
+def lab():
+    """PythonReloadFailure error: what does not load answers 500, as in a
+    fresh server."""
+    lab = Lab("error")
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(scope="module")
+def keeping_lab():
+    """PythonReloadFailure keep."""
+    lab = Lab("keep")
+    yield lab
+    lab.close()
+
+
+@pytest.mark.seconds(180 + 60 * SOAK)
+def test_random_edits_are_answered_as_by_a_fresh_server(lab):
+    looked_for(lab, EXAMPLES * SOAK, SECONDS * SOAK)
+
+
+@pytest.mark.seconds(180 + 60 * SOAK)
+def test_random_edits_are_answered_so_or_as_before_while_broken(keeping_lab):
+    looked_for(keeping_lab, EXAMPLES * SOAK // 2, SECONDS * SOAK // 2)
+
+
+# What random cases found. `answer` is an expression of the page.
+
+def page(answer, imports=""):
+    return f"{imports}\ndef handler(req):\n    req.write(repr({answer}))\n    return 0\n"
+
+
+def late_page(answer, imports):
+    return (f"def handler(req):\n    {imports}\n"
+            f"    req.write(repr({answer}))\n    return 0\n")
+
+
+def test_edit_of_init_is_seen_though_nothing_else_of_the_package_is_used(lab):
+    lab.run(["h"], {
+        "h.py": page("a.v", "import a"),
+        "a/__init__.py": "v = 1\n",
+    }, [Step({"a/__init__.py": "v = 2\n"})])
+
+
+def test_parts_of_a_namespace_package_import_each_other(lab):
+    lab.run(["h"], {
+        "h.py": page("p.t.me.v", "import p.s, p.t"),
+        "p/s.py": "import p.t\nv = 1\n",
+        "p/t.py": "from p import s as me\n",
+    }, [Step({"p/s.py": "import p.t\nv = 2\n"})])
+
+
+def test_what_import_function_did_not_find_is_found_once_it_is_there(lab):
+    lab.run(["h"], {
+        "h.py": page("a and a.v", """
+try:
+    a = __import__("a")
+except ImportError:
+    a = None
+"""),
+    }, [Step({"a.py": "v = 2\n"})])
+
+
+@pytest.mark.parametrize("edit", [
+    {"p.py": "v = 1\n"},
+    {"p.py": "v = 1\n", "p/s.py": None},
+    {"p/__init__.py": "v = 1\n"},
+], ids=["module", "module-instead", "package"])
+def test_namespace_package_gives_way_though_only_functions_import_it(
+        lab, edit):
+    lab.run(["h"], {
+        "h.py": late_page("getattr(p, 'v', 0)", "import p"),
+        "p/s.py": "",
+    }, [Step(edit)])
+
+
+def test_module_gives_way_to_a_package_though_only_functions_import_it(lab):
+    lab.run(["h"], {
+        "h.py": late_page("a.v", "import a"),
+        "a.py": "v = 1\n",
+    }, [Step({"a/__init__.py": "v = 2\n"})])
+
+
+def test_part_of_a_package_gives_way_to_a_package(lab):
+    lab.run(["h"], {
+        "h.py": page("s.v", "import p.s as s"),
+        "p/s.py": "v = 1\n",
+    }, [Step({"p/s/__init__.py": "v = 2\n"})])
+
+
+def test_part_that_was_deleted_is_not_found_in_its_package(lab):
+    lab.run(["h"], {
+        "h.py": page("getattr(s, 'v', 0)", "from k import s"),
+        "k/__init__.py": "",
+        "k/s.py": "v = 1\n",
+    }, [Step({"k/s.py": None})])
+
+
+def test_failure_is_not_forgotten_when_something_else_is_edited(lab):
+    lab.run(["h0", "h1"], {
+        "h0.py": page("a.v", "import a"),
+        "h1.py": page("b.v", "import b"),
+        "a.py": "v = 1\n",
+        "b.py": "v = 1\n",
+    }, [Step({"a.py": None}), Step({"b.py": "v = 2\n"})])
+
+
+@pytest.mark.parametrize("edit", [
+    {"a/__init__.py": "v = 2\n"},
+    {"a/__init__.py": None, "a.py": "v = 2\n"},
+], ids=["edited", "replaced"])
+def test_what_does_not_load_never_runs_with_its_old_text(lab, edit):
+    """The edit of `a` reaches `h`, whose newest text does not load."""
+    lab.run(["h"], {
+        "h.py": page("a.v", "import a"),
+        "a/__init__.py": "v = 1\n",
+    }, [Step({"h.py": "1 / 0\n"}, asked=(0,)), Step(edit, asked=(1,))])
+
+
+def test_syntax_error_in_a_file_that_another_hides_is_nobodys_business(lab):
+    lab.run(["h"], {
+        "h.py": page("a.v", "import a"),
+        "a.py": "v = 1\n",
+    }, [Step({"a.py": "def (\n", "a/__init__.py": "v = 2\n"})])
+
+
+def test_module_does_without_an_optional_one_that_does_not_load(lab):
+    lab.run(["h"], {
+        "h.py": page("a and a.v", """
+try:
+    import a
+except Exception:
+    a = None
+"""),
+        "a.py": "v = 1\n",
+    }, [Step({"a.py": "def (\n"}), Step({"a.py": "v = 2\n"}),
+        Step({"a.py": "import nowhere\n"})])

@@ -516,6 +516,7 @@ def test_failed_versions_are_let_go(own_server):
 
 # Disturbed
 
+@pytest.mark.seconds(240)
 @pytest.mark.parametrize("how", ["inplace", "rename", "overwrite"])
 def test_file_that_is_rewritten_all_the_time_is_never_torn(site, how):
     """Each version says its number at both ends."""

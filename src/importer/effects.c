@@ -349,7 +349,8 @@ mp_effects_note_import(mp_importer_t *importer, mp_instance_t *importing,
                        PyObject *fromlist)
 {
     mp_effects_t *effects = importer->effects;
-    if (!effects) {
+    /* Dataclasses and enums look up the very module whose body runs. */
+    if (!effects || imported == effects->instance) {
         return 0;
     }
     if (!effects->uses.code_count

@@ -133,6 +133,65 @@ def test_module_that_old_and_new_requests_load_at_once_is_one_for_each(
     assert site.get("?new").text == "(2, 2)"
 
 
+def test_module_first_loaded_by_an_old_request_is_loaded_for_all(own_server):
+    """What it depends on is the same in both generations."""
+    server = own_server(**ONE, files={
+        "hello.py": page("work(req)", """
+            import harness
+
+            def work(req):
+                if req.args == "park":
+                    harness.wait(__file__, "middle")
+                import late
+                return id(late), late.same.value
+            """),
+        "late.py": counted("import same\n"), "same.py": counted("value = 1\n"),
+        "other/hello.py": page("1"), "other/.htaccess": HTACCESS,
+        ".htaccess": HTACCESS})
+    site = server.site
+    assert site.get("other/").text == "1"
+    parked = site.later("?park")
+    site.wait_parked("middle")
+    site.edit("other/hello.py", page("2"))
+    assert site.get("other/").text == "2"
+    site.open_gate("middle")
+    first = parked.result(20).text
+    assert site.get().text == first
+    assert site.get().text == first
+    assert site.each_child_ran() == {"late.py": 1, "same.py": 1}
+
+
+def test_handler_first_loaded_while_others_reload_is_not_forgotten(
+        own_server):
+    """It was answered once, so that it has a good version to go on with."""
+    server = own_server(**ONE, files={
+        "hello.py": counted("import harness\n"
+                            "harness.wait(__file__, 'body')\n" + page("'good'")
+                            ),
+        "other/hello.py": page("1"), "other/.htaccess": HTACCESS,
+        ".htaccess": HTACCESS + "<Files early>\nPythonFixupHandler early\n"
+        "</Files>\n", "early.py": """
+            import harness
+            from mod_python import apache
+
+            def fixuphandler(req):
+                harness.wait(__file__, "early")
+                return apache.OK
+            """})
+    site = server.site
+    assert site.get("other/").text == "1"
+    parked = site.later("early")
+    site.wait_parked("early")
+    site.edit("other/hello.py", page("2"))
+    assert site.get("other/").text == "2"
+    site.open_gate("early")
+    site.open_gate("body")
+    assert parked.result(20).text == "good"
+    site.edit("hello.py", "value = = 1\n")
+    assert site.get("x").text == "good"
+    site.log.expect("MPY0202.*SyntaxError")
+
+
 def test_deleted_module_is_there_for_old_requests_only(own_server):
     server = own_server(**ONE, files={
         "hello.py": page("late(req)", """

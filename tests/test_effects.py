@@ -815,6 +815,24 @@ def test_registry_behind_more_code_than_can_be_followed_is_found(site):
     assert site.texts() == {"['two']"}
 
 
+def test_registry_that_is_reached_the_long_way_first_is_found(site):
+    far = "".join(f"def f{n}(name):\n    return f{n + 1}(name)\n\n"
+                  for n in range(4))
+    site.write({
+        "store.py": "known = []\n",
+        "near.py": "import store\n\n"
+                   "def register(name):\n    enter(name)\n\n"
+                   "def enter(name):\n    store.known.append(name)\n",
+        "far.py": "from near import register as f4\n\n" + far,
+        "part.py": "import far\nfar.f0\n"
+                   "from near import register\nregister('one')\n",
+        "index.py": page("store.known", "import store, part")})
+    site.serve("index")
+    assert site.texts() == {"['one']"}
+    site.replace("part.py", "one", "two")
+    assert site.texts() == {"['two']"}
+
+
 def test_registry_that_a_callback_fills_is_found(site):
     site.write({
         "store.py": "import signals\nknown = []\n"

@@ -349,8 +349,7 @@ mp_effects_note_import(mp_importer_t *importer, mp_instance_t *importing,
                        PyObject *fromlist)
 {
     mp_effects_t *effects = importer->effects;
-    /* Dataclasses and enums look up the very module whose body runs. */
-    if (!effects || imported == effects->instance) {
+    if (!effects) {
         return 0;
     }
     if (!effects->uses.code_count

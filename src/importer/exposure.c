@@ -10,6 +10,7 @@
 #include "importer/fingerprint.h"
 #include "importer/foreign.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define MAX_EXPOSED 600 /* objects; beyond that, who knows */
@@ -31,30 +32,38 @@ is_inert(PyObject *value)
            || PyCode_Check(value) || PyWeakref_Check(value);
 }
 
-/* Has this been met for the first time, by this body? 1, 0, -1. */
+/* Is this met for the first time, or in fewer steps than before? 1, 0, -1. */
 static int
 is_new(mp_exposure_t *exposure, const void *address)
 {
-    int is = mp_addresses_add(&exposure->seen, address);
-    if (is < 0) {
+    long *known = mp_addresses_at(&exposure->seen, address);
+    if (!known) {
         PyErr_NoMemory();
+        return -1;
     }
-    return is;
+    if (*known && *known <= exposure->hops + 1) {
+        return 0;
+    }
+    *known = exposure->hops + 1;
+    return 1;
 }
 
-/* Put a new one on the list. */
+/* Is there room on the list, and is this close enough to be put there? */
+static int
+has_room(mp_exposure_t *exposure, int depth)
+{
+    if (exposure->is_endless || exposure->hops + (depth == 0) > MAX_HOPS
+        || (depth > 0 && exposure->children >= MAX_ALL_CHILDREN)) {
+        return 0;
+    }
+    exposure->is_endless = exposure->count == MAX_EXPOSED;
+    return !exposure->is_endless;
+}
+
 static int
 append(mp_exposure_t *exposure, PyObject *value, mp_instance_t *home,
        int depth)
 {
-    int hops = exposure->hops + (depth == 0);
-    if (hops > MAX_HOPS) {
-        return 0;
-    }
-    if (exposure->count == MAX_EXPOSED) {
-        exposure->is_endless = 1;
-        return 0;
-    }
     if (exposure->count == exposure->room) {
         size_t room = exposure->room ? exposure->room * 2 : 32;
         void *pending = PyMem_Realloc(exposure->pending,
@@ -66,8 +75,8 @@ append(mp_exposure_t *exposure, PyObject *value, mp_instance_t *home,
         exposure->pending = pending;
         exposure->room = room;
     }
-    exposure->pending[exposure->count++] = (mp_exposed_t){value, home, depth,
-                                                          hops};
+    exposure->pending[exposure->count++] = (mp_exposed_t){
+        value, home, depth, exposure->hops + (depth == 0)};
     exposure->children += depth > 0;
     return 0;
 }
@@ -75,8 +84,8 @@ append(mp_exposure_t *exposure, PyObject *value, mp_instance_t *home,
 static int
 add(mp_exposure_t *exposure, PyObject *value, mp_instance_t *home, int depth)
 {
-    if (is_inert(value) || exposure->is_endless || exposure->is_shallow
-        || (depth > 0 && exposure->children >= MAX_ALL_CHILDREN)) {
+    if (is_inert(value) || exposure->is_shallow
+        || !has_room(exposure, depth)) {
         return 0;
     }
     int is = is_new(exposure, value);
@@ -238,11 +247,14 @@ static int
 add_value(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *name,
           PyObject *value)
 {
-    if (is_inert(value) || exposure->is_endless) {
+    if (is_inert(value)) {
         return 0;
     }
     if (exposure->is_shallow) {
         return expose_owner(exposure, instance, name, value);
+    }
+    if (!has_room(exposure, 0)) {
+        return 0;
     }
     int is = is_new(exposure, value);
     if (is <= 0) {
@@ -283,7 +295,7 @@ add_all(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *globals)
     while (is > 0 && PyDict_Next(globals, &position, &name, &value)) {
         mp_instance_t *module = as_module(exposure, value);
         int failed = module ? expose(exposure, module)
-                     : mp_is_module(value)
+                     : mp_is_module(value) || !PyUnicode_CheckExact(name)
                              || (is_private(name) && !PyFunction_Check(value))
                          ? 0 : add_value(exposure, instance, name, value);
         if (failed) {
@@ -293,11 +305,19 @@ add_all(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *globals)
     return is < 0 ? -1 : 0;
 }
 
+/* An address that stands for both; those of objects have 48 bits. */
+static const void *
+both(mp_instance_t *instance, uint64_t serial)
+{
+    return (const void *)(uintptr_t)((uint64_t)(uintptr_t)instance
+                                     ^ serial << 48);
+}
+
 /* What code with these names (a set; NULL: any) may do with a module:
- * module.name, module.part.name and so on. */
+ * module.name, module.part.name and so on. serial: a number for the names. */
 static int
 add_module(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *names,
-           int depth)
+           uint64_t serial, int depth)
 {
     PyObject *name, *value;
     Py_ssize_t position = 0;
@@ -311,28 +331,38 @@ add_module(mp_exposure_t *exposure, mp_instance_t *instance, PyObject *names,
     if (!names) {
         return add_all(exposure, instance, globals);
     }
-    while (PyDict_Next(globals, &position, &name, &value)) {
-        int wanted = is_private(name) ? PyFunction_Check(value)
-                                      : PySet_Contains(names, name);
+    int is = is_new(exposure, both(instance, serial));
+    while (is > 0 && PyDict_Next(globals, &position, &name, &value)) {
+        int wanted = !PyUnicode_CheckExact(name) ? 0
+                     : is_private(name) ? PyFunction_Check(value)
+                                        : PySet_Contains(names, name);
         mp_instance_t *module = wanted > 0 ? as_module(exposure, value)
                                            : NULL;
         int failed = wanted < 0 ? -1
                      : module && depth < MAX_DOTS
-                         ? add_module(exposure, module, names, depth + 1)
+                         ? add_module(exposure, module, names, serial,
+                                      depth + 1)
                      : wanted && !mp_is_module(value)
                          ? add_value(exposure, instance, name, value) : 0;
         if (failed) {
             return -1;
         }
     }
-    return 0;
+    return is < 0 ? -1 : 0;
+}
+
+/* Numbers for the names of the body itself. */
+static uint64_t
+own_serial(const mp_exposure_t *exposure)
+{
+    return exposure->is_shallow ? 1 : 2;
 }
 
 int
 mp_exposure_add_module(mp_exposure_t *exposure, mp_instance_t *instance,
                        PyObject *names)
 {
-    return add_module(exposure, instance, names, 0);
+    return add_module(exposure, instance, names, own_serial(exposure), 0);
 }
 
 int
@@ -344,7 +374,7 @@ mp_exposure_add_global(mp_exposure_t *exposure, mp_instance_t *instance,
         : NULL;
     mp_instance_t *module = value ? as_module(exposure, value) : NULL;
     if (module) {
-        return add_module(exposure, module, names, 0);
+        return add_module(exposure, module, names, own_serial(exposure), 0);
     }
     if (!value || mp_is_module(value)) {
         return PyErr_Occurred() ? -1 : 0;
@@ -380,13 +410,15 @@ add_named_modules(mp_exposure_t *exposure, PyObject *globals,
                   PyObject *names, int by_string)
 {
     PyObject *set = by_string ? NULL : PySet_New(names);
+    exposure->serial++;
     int failed = !by_string && !set;
     for (Py_ssize_t i = 0; !failed && i < PyTuple_GET_SIZE(names); i++) {
         PyObject *value = PyDict_GetItemWithError(globals,
                                                   PyTuple_GET_ITEM(names, i));
         mp_instance_t *module = value ? as_module(exposure, value) : NULL;
         if (module) {
-            failed = add_module(exposure, module, set, 0);
+            failed = add_module(exposure, module, set,
+                                2 + exposure->serial, 0);
         }
     }
     Py_XDECREF(set);

@@ -27,7 +27,9 @@ typedef struct {
     void *arg;
     PyObject *foreign;    /* dict: what is known of them (foreign.h) */
     int is_shallow;       /* what is added now is not to be followed */
-    mp_addresses_t seen;  /* what was added in the life of this */
+    mp_addresses_t seen;  /* what was added in the life of this, and after
+                             how many steps */
+    unsigned serial;      /* counts sets of names */
     mp_exposed_t *pending; /* to be looked at */
     size_t count, room;
     int children;         /* objects among them that others hold */

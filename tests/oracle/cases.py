@@ -29,12 +29,14 @@ parts = st.one_of(
     st.tuples(st.just("import"), numbers, forms, guards, st.booleans()),
     st.tuples(st.just("import"), numbers, forms, guards, st.booleans()),
     st.tuples(st.sampled_from(["getattr", "all", "standard"])),
-    st.tuples(st.just("collector"), numbers),
+    st.tuples(st.just("registration"), numbers, numbers),
     st.tuples(st.just("registration"), numbers, numbers),
     st.tuples(st.just("data"), numbers,
               st.sampled_from(["open", "path", "json", "lines"]), guards))
+collectors = st.lists(st.tuples(st.just("collector"), numbers), max_size=2)
 # (name, is a package, parts)
-modules = st.tuples(names, st.booleans(), st.lists(parts, max_size=3))
+modules = st.tuples(names, st.booleans(), st.builds(
+    list.__add__, collectors, st.lists(parts, max_size=3)))
 pages = st.lists(parts, min_size=1, max_size=4)
 
 edits = st.one_of(

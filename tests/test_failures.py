@@ -139,6 +139,21 @@ def test_broken_package_keeps_all_its_parts_old(site):
     assert site.texts() == {"(2, 2)"}
 
 
+def test_broken_edit_leaves_the_parts_of_a_namespace_package_old(site):
+    """The new part was executed, and is nowhere to be seen."""
+    site.write({"hello.py": page("o.see()", "import o"),
+                "o.py": "import f.t\n\ndef see():\n    return f.t.v\n",
+                "f/t.py": "v = 1\n"})
+    site.serve("hello")
+    assert site.texts() == {"1"}
+    broken = page("o.see()", "import o") + "\n1 / 0\n"
+    site.write({"f/t.py": "v = 2\n", "hello.py": broken})
+    assert site.texts() == {"1"}
+    site.log.expect("ZeroDivisionError")
+    site.edit("hello.py", page("o.see()", "import o"))
+    assert site.texts() == {"2"}
+
+
 def test_broken_file_that_nothing_imports_does_not_matter(site):
     site.write({**CHILD, "other.py": "value = = 1\n"})
     site.serve("hello")

@@ -69,6 +69,27 @@ def test_request_goes_on_with_its_code_over_ten_commits(own_server):
     assert site.get().text == words(8)
 
 
+def test_old_request_sees_the_old_parts_of_a_namespace_package(own_server):
+    site = own_server(**ONE, files={
+        "hello.py": page("late(req)", """
+            import harness, f.t
+
+            def late(req):
+                if req.args == "park":
+                    harness.wait(__file__, "middle")
+                return f.t.value
+            """),
+        "f/t.py": "value = 1\n", ".htaccess": HTACCESS}).site
+    assert site.get().text == "1"
+    parked = site.later("?park")
+    site.wait_parked("middle")
+    site.edit("f/t.py", "value = 2\n")
+    assert site.get().text == "2"
+    site.open_gate("middle")
+    assert parked.result(20).text == "1"
+    assert site.get().text == "2"
+
+
 def test_module_imported_late_by_an_old_request_is_bound_to_its_generation(
         own_server):
     """And what it brought in is not what new requests get."""

@@ -149,6 +149,18 @@ load_located(const mp_import_request_t *request,
     return mp_import_record_edge(request, instance) < 0 ? NULL : instance;
 }
 
+/* A namespace package made anew does not know its old parts, nor is it the
+ * parent of one that lives under a root of its own. It follows what it shows:
+ * the old one must go on showing the old part. */
+static int
+join_namespace(mp_instance_t *package, mp_instance_t *part)
+{
+    if (mp_instance_add_edge(package, part->name, MP_EDGE_PACKAGE) < 0) {
+        return -1;
+    }
+    return mp_stage_bind(package, part);
+}
+
 /* `stem` of a package. NULL without an exception: there is no such part. */
 static mp_instance_t *
 import_part(const mp_import_request_t *request, mp_instance_t *package,
@@ -164,9 +176,8 @@ import_part(const mp_import_request_t *request, mp_instance_t *package,
     if (found > 0) {
         part = load_located(request, &location, is_leaf);
         mp_location_clear(&location);
-        /* A namespace package made anew does not know its old parts. */
         if (part && package->file == Py_None
-            && mp_stage_bind(package, part) < 0) {
+            && join_namespace(package, part) < 0) {
             part = NULL;
         }
     }

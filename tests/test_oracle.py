@@ -158,3 +158,66 @@ except Exception:
         "a.py": "v = 1\n",
     }, [Step({"a.py": "def (\n"}), Step({"a.py": "v = 2\n"}),
         Step({"a.py": "import nowhere\n"})])
+
+
+OPTIONAL = page("f and f.v", """
+try:
+    import f
+except Exception:
+    f = None
+""")
+
+
+@pytest.mark.parametrize("files, mended", [
+    ({"f/__init__.py": "1 / 0\n"}, {"f/__init__.py": "v = 2\n"}),
+    ({"f.py": "import k\nv = 2\n", "k.py": "1 / 0\n"}, {"k.py": ""}),
+    ({"f.py": "import k\nv = 2\n"}, {"k.py": ""}),
+    ({"f.py": "import k\nv = k.v\n", "k.py": "import l\n",
+      "l.py": "import m\n"}, {"m.py": "", "k.py": "import l\nv = 2\n"}),
+    ({"f.py": "import k\nv = k.v\n", "k.py": "v = 2\nimport l\n",
+      "l.py": "import m\n"}, {"m.py": ""}),
+    ({"f.py": "import k\nv = k.v\n", "k.py": ""}, {"k.py": "v = 2\n"}),
+    ({"f.py": "from p.q import v\n", "p/__init__.py": "",
+      "p/q.py": "1 / 0\n"}, {"p/q.py": "v = 2\n"}),
+    ({"f.py": "v = open(__file__.rpartition('/')[0] + '/x.txt').read()\n"},
+     {"x.txt": "2"}),
+], ids=["package", "imported", "missing", "far down", "farther down",
+        "attribute", "part", "data"])
+def test_optional_import_is_made_when_what_it_needs_is_mended(
+        lab, files, mended):
+    lab.run(["h"], {"h.py": OPTIONAL, **files},
+            [Step({}, asked=(0,)), Step(mended, asked=(0,))])
+
+
+def test_optional_import_that_failed_half_way_leaves_nothing_behind(lab):
+    lab.run(["h"], {
+        "h.py": OPTIONAL.replace("f and f.v", "(r.items, f and f.v)")
+                        .replace("try:", "import r\ntry:"),
+        "r.py": "items = []\n",
+        "f.py": "import r\nr.items.append(1)\nimport k\nv = 2\n",
+    }, [Step({}, asked=(0,)), Step({"k.py": ""}, asked=(0,))])
+
+
+@pytest.mark.parametrize("files, edit", [
+    ({"h1.py": page("1", "import g")}, {"h1.py": page("2")}),
+    ({"h1.py": page("1", "import i"), "i.py": "import g\n"},
+     {"h1.py": page("2")}),
+    ({"h1.py": page("1", "import i"), "i.py": "import g\n"}, {"i.py": ""}),
+    ({"h1.py": page("1", "import g\nimport i"), "i.py": "import g\n"},
+     {"i.py": ""}),
+    ({"h1.py": page("1", "import g, i"), "i.py": "import g\n"},
+     {"h1.py": page("2", "import i")}),
+    ({"h1.py": page("1", "import p.g"), "p/__init__.py": "",
+      "p/g.py": "import r\nr.items.append(2)\n"},
+     {"h1.py": page("2", "import p")}),
+    ({"h1.py": page("late()", "def late():\n    import g\n")},
+     {"h1.py": page("2")}),
+], ids=["import", "below", "between", "another", "the other", "part",
+        "late"])
+def test_module_that_nobody_imports_any_more_takes_its_effects_along(
+        lab, files, edit):
+    lab.run(["h0", "h1"], {
+        "h0.py": page("r.items", "import r"),
+        "r.py": "items = []\n",
+        "g.py": "import r\nr.items.append(1)\n", **files,
+    }, [Step(edit, asked=(0, 1))])

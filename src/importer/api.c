@@ -81,7 +81,7 @@ make_containers(mp_importer_t *importer)
     PyObject **const sets[] = {
         &importer->changed, &importer->writing, &importer->pending,
         &importer->touched, &importer->written, &importer->wide,
-        &importer->told,
+        &importer->told, &importer->orphaned,
     };
     PyObject **const dicts[] = {&importer->polled, &importer->failed};
     int failed = 0;
@@ -160,6 +160,7 @@ mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg)
     Py_VISIT(importer->touched);
     Py_VISIT(importer->written);
     Py_VISIT(importer->wide);
+    Py_VISIT(importer->orphaned);
     Py_VISIT(importer->told);
     Py_VISIT(importer->failed);
     Py_VISIT(importer->loader);

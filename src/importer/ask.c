@@ -25,7 +25,7 @@ load_like(const mp_import_request_t *request, mp_instance_t *known)
     int found = mp_search_file(request->importer, known->file, &location);
     if (found > 0 && PyUnicode_Compare(location.name, known->name) == 0) {
         instance = mp_stage_load(request->importer, request->generation,
-                                 &location, known->search, 0);
+                                 &location, known->search, 0, NULL);
     }
     mp_location_clear(&location);
     return instance;

@@ -63,7 +63,8 @@ reload(mp_refresh_t *refresh, mp_instance_t *old)
     }
     if (found > 0) {
         mp_instance_t *instance = mp_stage_load(
-            importer, refresh->staging.next, &location, old->search, 0);
+            importer, refresh->staging.next, &location, old->search, 0,
+            NULL);
         found = instance ? 1 : -1;
     }
     mp_location_clear(&location);

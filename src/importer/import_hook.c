@@ -100,20 +100,6 @@ mp_import_record_edge(const mp_import_request_t *request,
 
 /* ---- loading by name --------------------------------------------------- */
 
-/* The importer may live on without what failed to load; when that is mended
- * it is to be executed again. An exception is in flight. */
-static void
-record_failure(const mp_import_request_t *request,
-               const mp_location_t *location)
-{
-    PyObject *exc = PyErr_GetRaisedException();
-    mp_instance_t *holder = edge_holder(request);
-    if (holder && PySet_Add(holder->absent, location->name) < 0) {
-        PyErr_Clear(); /* why the load failed is what matters */
-    }
-    PyErr_SetRaisedException(exc);
-}
-
 /* What is loaded needs no lock. During a refresh its own thread has to see
  * whether it is still the right one. */
 static mp_instance_t *
@@ -140,13 +126,11 @@ load_located(const mp_import_request_t *request,
     }
     else if (!PyErr_Occurred()) {
         instance = mp_stage_load(request->importer, request->generation,
-                                 location, request->search, is_entry);
+                                 location, request->search, is_entry,
+                                 edge_holder(request));
     }
-    if (!instance) {
-        record_failure(request, location);
-        return NULL;
-    }
-    return mp_import_record_edge(request, instance) < 0 ? NULL : instance;
+    return instance && mp_import_record_edge(request, instance) == 0
+               ? instance : NULL;
 }
 
 /* A namespace package made anew does not know its old parts, nor is it the
@@ -331,7 +315,7 @@ package_instance(const mp_import_request_t *request, PyObject *name,
     location.dirs = dir ? PyList_New(0) : NULL;
     if (location.dirs && PyList_Append(location.dirs, dir) == 0) {
         instance = mp_stage_load(request->importer, request->generation,
-                                 &location, request->search, 0);
+                                 &location, request->search, 0, NULL);
     }
     Py_XDECREF(dir);
     mp_location_clear(&location);

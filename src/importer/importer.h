@@ -84,12 +84,15 @@ struct mp_importer_t {
                                stamp when last looked at */
     long failures;          /* counts first loads that failed; attached */
     long failures_before;   /* what it was when the holder began to wait */
-    PyObject *failed;       /* dict: name -> (number, exception): those that
-                               threads now waiting may have waited for */
+    PyObject *failed;       /* dict: name -> (number, exception, instance):
+                               those that threads now waiting may have waited
+                               for (attempt.h) */
     PyObject *pending;      /* set of str: modules whose newest files do not
                                load; tried again with the next change */
     PyObject *wide;         /* set of str: modules that load only with all of
                                their root, as a failure has taught */
+    PyObject *orphaned;  /* set of str: modules that nobody imports any more,
+                            to be taken out (orphans.h) */
     PyObject *touched;      /* set of str: the paths that attempt touched */
     PyObject *told;         /* set of str: what the log was told of them */
 

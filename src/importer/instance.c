@@ -157,6 +157,7 @@ instance_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(instance->probes);
     Py_VISIT(instance->bindings);
     Py_VISIT(instance->absent);
+    Py_VISIT(instance->missed);
     Py_VISIT(instance->search);
     Py_VISIT(instance->own_path);
     Py_VISIT(instance->parent);
@@ -181,6 +182,7 @@ instance_clear(PyObject *self)
     Py_CLEAR(instance->probes);
     Py_CLEAR(instance->bindings);
     Py_CLEAR(instance->absent);
+    Py_CLEAR(instance->missed);
     Py_CLEAR(instance->search);
     Py_CLEAR(instance->code);
     Py_CLEAR(instance->data);

@@ -36,6 +36,8 @@ typedef struct mp_instance_t {
                              name of its beginning; None: cold */
     PyObject *absent;     /* set of str: full names looked for in packages and
                              not there */
+    PyObject *missed;     /* set of str: paths that modules it imported in vain
+                             had looked at (attempt.h); NULL: none */
     PyObject *search;     /* tuple of str: directories after its own root:
                              of the handler, of the configuration */
     PyObject *own_path;   /* list: what __mp_path__ begins with; NULL: empty */

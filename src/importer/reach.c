@@ -220,6 +220,22 @@ is_search_suspect(mp_reach_t *reach, mp_instance_t *instance)
     return suspect;
 }
 
+/* Did something happen to what an import that failed had looked at? */
+static int
+is_missed_suspect(mp_reach_t *reach, mp_instance_t *instance)
+{
+    PyObject *path;
+    int suspect = 0;
+    PyObject *iterator = instance->missed ? PyObject_GetIter(instance->missed)
+                                          : NULL;
+    while (iterator && suspect == 0 && (path = PyIter_Next(iterator))) {
+        suspect = is_path_suspect(reach, path);
+        Py_DECREF(path);
+    }
+    Py_XDECREF(iterator);
+    return PyErr_Occurred() ? -1 : suspect;
+}
+
 /* Did something happen in "x" or "x/__init__", beside "x.py"? */
 static int
 is_place_suspect(mp_reach_t *reach, mp_instance_t *instance)
@@ -332,7 +348,13 @@ mark_if_changed(mp_reach_t *reach, mp_instance_t *instance, size_t node)
             && compare_data(reach, instance, node) < 0)) {
         return -1;
     }
-    return 0;
+    suspect = is_missed_suspect(reach, instance);
+    if (suspect == 1) {
+        mp_depgraph_mark(reach->graph, node);
+        suspect = PyDict_Contains(reach->reasons, instance->name)
+            ? 0 : set_reason(reach, instance->name, "may import more now");
+    }
+    return suspect;
 }
 
 /* A module that another file hides is not to be found by those who import it
@@ -348,6 +370,24 @@ mark_hidden(mp_reach_t *reach)
         if (number) {
             mp_depgraph_mark(reach->graph, PyLong_AsSize_t(number));
             set_reason(reach, name, "another file has its name");
+        }
+    }
+    Py_XDECREF(names);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* A module that nobody imports any more takes its effects along. */
+static int
+mark_orphaned(mp_reach_t *reach)
+{
+    PyObject *names = PySequence_List(reach->importer->orphaned);
+    Py_ssize_t count = names ? PyList_GET_SIZE(names) : 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyList_GET_ITEM(names, i);
+        PyObject *number = PyDict_GetItemWithError(reach->numbers, name);
+        if (number) {
+            mp_depgraph_mark(reach->graph, PyLong_AsSize_t(number));
+            set_reason(reach, name, "is imported by nobody any more");
         }
     }
     Py_XDECREF(names);
@@ -394,7 +434,10 @@ mark_changed(mp_reach_t *reach)
             return -1;
         }
     }
-    return mark_hidden(reach) < 0 ? -1 : mark_wide(reach);
+    if (mark_hidden(reach) < 0 || mark_orphaned(reach) < 0) {
+        return -1;
+    }
+    return mark_wide(reach);
 }
 
 /* ---- the graph --------------------------------------------------------- */
@@ -565,7 +608,7 @@ is_named(mp_importer_t *importer, mp_instance_t *instance)
 {
     PyObject *lists[] = {
         instance->probes, instance->links == Py_None ? NULL : instance->links,
-        instance->data,
+        instance->data, instance->missed,
     };
     int named = PySet_Contains(importer->changed, instance->file);
     for (size_t i = 0; !named && i < sizeof(lists) / sizeof(*lists); i++) {

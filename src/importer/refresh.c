@@ -10,6 +10,7 @@
 #include "importer/changes.h"
 #include "importer/component.h"
 #include "importer/lock.h"
+#include "importer/orphans.h"
 #include "importer/retire.h"
 #include "importer/root.h"
 #include "importer/stage.h"
@@ -285,7 +286,8 @@ commit(mp_refresh_t *refresh, int was_retry)
 {
     if (restore_failed(refresh) < 0
         || note_pending(refresh, was_retry) < 0
-        || note_history(refresh) < 0) {
+        || note_history(refresh) < 0
+        || mp_orphans_note(refresh) < 0) {
         return -1;
     }
     mp_generation_commit(refresh->reach.importer, refresh->staging.next);
@@ -312,7 +314,8 @@ static int
 has_news(mp_importer_t *importer)
 {
     return PySet_GET_SIZE(importer->changed) > 0
-           || PyList_GET_SIZE(importer->moved) > 0 || importer->has_polled;
+           || PyList_GET_SIZE(importer->moved) > 0 || importer->has_polled
+           || PySet_GET_SIZE(importer->orphaned) > 0;
 }
 
 /* Is what failed to be tried again, whatever else happened? */
@@ -343,6 +346,7 @@ refresh_marked(mp_refresh_t *refresh, mp_importer_t *importer, int retry)
     }
     /* Nothing reached by a retry: what failed is as it was. */
     if (refresh->reach.reached == 0 && !retry) {
+        PySet_Clear(importer->orphaned); /* they are gone already */
         return 1;
     }
     if (stage(refresh, retry) < 0) {
@@ -415,6 +419,9 @@ refresh_locked(mp_importer_t *importer)
             done = -1;
         }
         end(&refresh);
+        if (done > 0 && PySet_GET_SIZE(importer->orphaned) > 0) {
+            done = 0; /* once more, without them */
+        }
         if (!done && apr_time_now() >= end_time) {
             return 0; /* files change without a pause: the next request */
         }

@@ -3,6 +3,7 @@
 
 #include "importer/stage.h"
 
+#include "importer/attempt.h"
 #include "importer/changes.h"
 #include "importer/code.h"
 #include "importer/effects.h"
@@ -333,19 +334,6 @@ remember_touched(mp_importer_t *importer, mp_instance_t *instance)
     Py_XDECREF(none);
 }
 
-/* Threads that wait for this very load are to get its exception, not to
- * repeat it one after the other. exc: borrowed. */
-static void
-remember_failed(mp_importer_t *importer, mp_instance_t *instance,
-                PyObject *exc)
-{
-    PyObject *row = Py_BuildValue("(lO)", ++importer->failures, exc);
-    if (row) {
-        PyDict_SetItem(importer->failed, instance->name, row);
-    }
-    Py_XDECREF(row);
-}
-
 /* What was executed on behalf of a body that failed, and got hold of its
  * half-made module, must not stay. An exception is in flight. */
 static void
@@ -355,7 +343,7 @@ drop_failed(mp_importer_t *importer, mp_generation_t *generation,
     PyObject *exc = PyErr_GetRaisedException();
     PyObject *instances = PyDict_Values(generation->table);
     remember_touched(importer, failed);
-    remember_failed(importer, failed, exc);
+    mp_attempt_note(importer, failed, exc);
     if (importer->staging && !importer->staging->culprit) {
         importer->staging->culprit = Py_NewRef(failed->file);
     }
@@ -451,17 +439,9 @@ execute(mp_importer_t *importer, mp_generation_t *generation,
 static int
 raise_if_failed(mp_importer_t *importer, PyObject *name)
 {
-    PyObject *exc = NULL;
-    if (importer->staging) {
-        exc = PyDict_GetItemWithError(importer->staging->failed, name);
-    }
-    else {
-        PyObject *row = PyDict_GetItemWithError(importer->failed, name);
-        if (row && PyLong_AsLong(PyTuple_GET_ITEM(row, 0))
-                       > importer->failures_before) {
-            exc = PyTuple_GET_ITEM(row, 1);
-        }
-    }
+    PyObject *exc = importer->staging
+        ? PyDict_GetItemWithError(importer->staging->failed, name)
+        : mp_attempt_exception(importer, name);
     if (exc) {
         PyErr_SetRaisedException(Py_NewRef(exc));
     }
@@ -591,7 +571,8 @@ share_first_load(mp_importer_t *importer, mp_generation_t *generation,
 
 mp_instance_t *
 mp_stage_load(mp_importer_t *importer, mp_generation_t *generation,
-              const mp_location_t *location, PyObject *search, int is_entry)
+              const mp_location_t *location, PyObject *search, int is_entry,
+              mp_instance_t *holder)
 {
     if (mp_lock_take(importer) < 0) {
         return NULL;
@@ -599,7 +580,10 @@ mp_stage_load(mp_importer_t *importer, mp_generation_t *generation,
     long serial = importer->serial;
     mp_instance_t *instance = load(importer, generation, location, search,
                                    is_entry);
-    if (instance && !importer->staging
+    if (!instance && holder) {
+        mp_attempt_inherit(importer, generation, holder, location->name);
+    }
+    else if (instance && !importer->staging
         && generation != (mp_generation_t *)importer->current
         && PyList_GET_SIZE(importer->bodies) == 0
         && share_first_load(importer, generation, serial) < 0) {

@@ -710,11 +710,9 @@ def test_processes_of_a_pool_run_the_code_of_the_request(own_server):
 
 
 @pytest.mark.parametrize("written", ["1", "time.time()"])
-def test_body_that_writes_the_module_it_imports_is_answered(own_server,
-                                                            written):
+def test_body_that_writes_the_module_it_imports_is_answered(site, written):
     """A module that differs each time is executed again and again, and yet
     nobody waits for it for ever."""
-    site = own_server().site
     site.write({"hello.py": page("gen.value", f"""
         import os, time
 
@@ -727,6 +725,60 @@ def test_body_that_writes_the_module_it_imports_is_answered(own_server,
         response = site.get()
         assert response.status == 200
         assert written != "1" or response.text == "1"
+
+
+@pytest.fixture
+def noisy(own_server):
+    """A site with a thread that writes gen.py without a pause. Executing that
+    takes long enough to be disturbed each time."""
+    text = "import time\ntime.sleep(0.02)\nvalue = {}\n"
+    site = own_server(**ONE, files={
+        "q/quiet.py": page("leaf.value", "import leaf"),
+        "q/leaf.py": "value = 1\n",
+        "n/noisy.py": page("gen.value", "import gen"),
+        "n/gen.py": text.format(0),
+        "q/.htaccess": HTACCESS.replace("hello", "quiet"),
+        "n/.htaccess": HTACCESS.replace("hello", "noisy")}).site
+    assert site.get("n/").text == "0"
+    assert site.get("q/").text == "1"
+    ends = threading.Event()
+
+    def write():
+        number = 0
+        while not ends.is_set():
+            number += 1
+            site.path("n/gen.py").write_text(text.format(number))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    yield site, ends
+    ends.set()
+    writer.join()
+
+
+def test_file_that_is_written_without_a_pause_holds_up_nobody(noisy):
+    site, ends = noisy
+    for number in range(2, 12):
+        site.edit("q/leaf.py", f"value = {number}\n")
+        # The first request may lose its patience with the other file.
+        assert site.get("q/").text == str(number)
+    site.log.expect("MPY0209.*gen.py")
+    began = time.monotonic()
+    for _ in range(20):
+        assert site.get("n/").status == 200
+        assert site.get("q/").text == "11"
+    assert time.monotonic() - began < 2
+
+
+def test_file_that_was_written_without_a_pause_is_new_soon_after(noisy):
+    site, ends = noisy
+    site.edit("q/leaf.py", "value = 2\n")
+    assert site.get("q/").text == "2"
+    site.log.expect("MPY0209.*gen.py")
+    ends.set()
+    processes.wait_until(
+        lambda: site.path("n/gen.py").read_text().endswith(
+            f"value = {site.get('n/').text}\n"), "the last version", 5)
 
 
 def test_reload_that_finds_no_descriptor_keeps_the_old_and_heals(own_server):

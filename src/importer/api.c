@@ -81,9 +81,13 @@ make_containers(mp_importer_t *importer)
     PyObject **const sets[] = {
         &importer->changed, &importer->writing, &importer->pending,
         &importer->touched, &importer->written, &importer->wide,
-        &importer->told, &importer->orphaned,
+        &importer->told, &importer->orphaned, &importer->disturbed,
+        &importer->aside,
     };
-    PyObject **const dicts[] = {&importer->polled, &importer->failed};
+    PyObject **const dicts[] = {
+        &importer->polled, &importer->failed, &importer->attempts,
+        &importer->restless,
+    };
     int failed = 0;
     for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
         *lists[i] = PyList_New(0);
@@ -161,6 +165,10 @@ mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg)
     Py_VISIT(importer->written);
     Py_VISIT(importer->wide);
     Py_VISIT(importer->orphaned);
+    Py_VISIT(importer->disturbed);
+    Py_VISIT(importer->attempts);
+    Py_VISIT(importer->restless);
+    Py_VISIT(importer->aside);
     Py_VISIT(importer->told);
     Py_VISIT(importer->failed);
     Py_VISIT(importer->loader);

@@ -3,6 +3,7 @@
 
 #include "importer/changes.h"
 
+#include "importer/restless.h"
 #include "importer/source.h"
 #include "runtime/thread.h"
 
@@ -72,21 +73,27 @@ note_entry(mp_importer_t *importer, const event_t *event)
     if (!path) {
         goto done;
     }
-    if (importer->reading && PySet_Contains(importer->reading, path) == 1
-        && PySet_Contains(importer->written, path) == 0) {
-        importer->is_disturbed = 1;
-    }
-    if (event->change == MP_CHANGE_WRITING) {
-        failed = PySet_Add(importer->writing, path);
-        goto done;
-    }
     Py_ssize_t length = PyUnicode_GET_LENGTH(path);
     size_t name_length = strlen(event->name);
     int is_python = name_length > 3
                     && !strcmp(event->name + name_length - 3, ".py");
     stem = is_python ? PyUnicode_Substring(path, 0, length - 3)
                      : Py_NewRef(path);
-    failed = !stem || PySet_Discard(importer->writing, path) < 0
+    int is_restless = stem ? mp_restless_has(importer, path, stem) : -1;
+    if (is_restless) {
+        failed = is_restless < 0;
+        goto done;
+    }
+    if (importer->reading && PySet_Contains(importer->reading, path) == 1
+        && PySet_Contains(importer->written, path) == 0) {
+        importer->is_disturbed = 1;
+        PySet_Add(importer->disturbed, path);
+    }
+    if (event->change == MP_CHANGE_WRITING) {
+        failed = PySet_Add(importer->writing, path);
+        goto done;
+    }
+    failed = PySet_Discard(importer->writing, path) < 0
              || PySet_Add(importer->changed, path) < 0
              || PySet_Add(importer->changed, stem) < 0;
 done:

@@ -80,6 +80,11 @@ struct mp_importer_t {
                                progress: files read so far; or NULL */
     PyObject *written;      /* set of str: files that bodies wrote meanwhile */
     int is_disturbed;       /* one of them was written to meanwhile */
+    PyObject *disturbed;    /* set of str: those that were */
+    PyObject *attempts;     /* dict: path -> int: refreshes that it spoiled */
+    PyObject *restless;     /* dict: path -> int, time of its last event: files
+                               that are written without a pause */
+    PyObject *aside;        /* set of str: what events named of those */
     PyObject *polled;       /* dict: directory without events -> bytes, its
                                stamp when last looked at */
     long failures;          /* counts first loads that failed; attached */
@@ -100,6 +105,7 @@ struct mp_importer_t {
     volatile int has_pending;
     volatile apr_time_t retry_at; /* when pending is due without a change */
     volatile int has_polled;
+    volatile apr_time_t calm_at; /* when restless may be calm; 0: none is */
 
     /* background.h; lock to begin, anybody to read. */
     volatile int has_background;

@@ -5,6 +5,7 @@
 
 #include "importer/changes.h"
 #include "importer/data.h"
+#include "importer/restless.h"
 #include "importer/root.h"
 #include "importer/search.h"
 #include "importer/source.h"
@@ -661,6 +662,7 @@ begin(mp_reach_t *reach, mp_importer_t *importer)
     reach->reading = PySet_New(NULL);
     importer->reading = reach->reading;
     importer->is_disturbed = 0;
+    PySet_Clear(importer->disturbed);
     PySet_Clear(importer->written);
     return reach->reasons && reach->old
                    && reach->sources && reach->linked && reach->hidden
@@ -782,7 +784,8 @@ mp_reach_find(mp_reach_t *reach, mp_importer_t *importer)
             && (!importer->is_disturbed || apr_time_now() >= end_time)) {
             return 0;
         }
-        if (mp_reach_give_back(reach, importer) < 0 || failed) {
+        if (mp_reach_give_back(reach, importer) < 0 || failed
+            || mp_restless_count(importer) < 0) {
             return -1;
         }
         mp_reach_end(reach);

@@ -11,6 +11,7 @@
 #include "importer/component.h"
 #include "importer/lock.h"
 #include "importer/orphans.h"
+#include "importer/restless.h"
 #include "importer/retire.h"
 #include "importer/root.h"
 #include "importer/stage.h"
@@ -29,7 +30,8 @@ mp_refresh_is_due(mp_importer_t *importer)
     }
     return (importer->view && !mp_watch_is_quiet(importer->view))
            || importer->has_polled
-           || (importer->has_pending && apr_time_now() >= importer->retry_at);
+           || (importer->has_pending && apr_time_now() >= importer->retry_at)
+           || (importer->calm_at && apr_time_now() >= importer->calm_at);
 }
 
 /* ---- telling ----------------------------------------------------------- */
@@ -391,6 +393,46 @@ end(mp_refresh_t *refresh)
     mp_reach_end(&refresh->reach);
 }
 
+/* One attempt to deal with all changes. 1: done, 0: files changed meanwhile,
+ * or there is more to do, -1 */
+static int
+attempt(mp_importer_t *importer, int retry, uint64_t *position)
+{
+    mp_refresh_t refresh;
+    int done = begin(&refresh, importer);
+    *position = refresh.reach.position;
+    if (!done) {
+        done = refresh_marked(&refresh, importer, retry);
+    }
+    if (done <= 0 && mp_lock_is_mine(importer)
+        && (mp_reach_give_back(&refresh.reach, importer) < 0
+            || mp_restless_count(importer) < 0)) {
+        done = -1;
+    }
+    end(&refresh);
+    if (done > 0) {
+        mp_restless_forget(importer);
+    }
+    /* Once more, without modules that nobody imports any more. */
+    return done > 0 && PySet_GET_SIZE(importer->orphaned) > 0 ? 0 : done;
+}
+
+#define PATIENCE apr_time_from_msec(500)
+
+/* Is it worth another attempt? Beyond end_time only without the files that
+ * spoil one after the other. 1, 0: the next request will see, -1 */
+static int
+is_worthwhile(mp_importer_t *importer, apr_time_t *end_time)
+{
+    apr_time_t now = apr_time_now();
+    if (now < *end_time) {
+        return 1;
+    }
+    int found = mp_restless_set_aside(importer);
+    *end_time = now + PATIENCE;
+    return found > 0 ? 1 : found;
+}
+
 /* With the stage lock held. 0, or -1 with an exception; then the changes are
  * still there for the next request to find. */
 static int
@@ -398,32 +440,22 @@ refresh_locked(mp_importer_t *importer)
 {
     int failed;
     uint64_t position = mp_changes_collect(importer, &failed);
-    if (failed) {
+    if (failed || mp_restless_release(importer) < 0) {
         return -1;
     }
     int retry = is_retry_due(importer);
     if (retry < 0) {
         return -1;
     }
-    apr_time_t end_time = apr_time_now() + apr_time_from_msec(500);
+    apr_time_t end_time = apr_time_now() + PATIENCE;
     int done = 0;
     while (!done && (has_news(importer) || retry)) {
-        mp_refresh_t refresh;
-        done = begin(&refresh, importer);
-        position = refresh.reach.position;
+        done = attempt(importer, retry, &position);
         if (!done) {
-            done = refresh_marked(&refresh, importer, retry);
-        }
-        if (done <= 0 && mp_lock_is_mine(importer)
-            && mp_reach_give_back(&refresh.reach, importer) < 0) {
-            done = -1;
-        }
-        end(&refresh);
-        if (done > 0 && PySet_GET_SIZE(importer->orphaned) > 0) {
-            done = 0; /* once more, without them */
-        }
-        if (!done && apr_time_now() >= end_time) {
-            return 0; /* files change without a pause: the next request */
+            int again = is_worthwhile(importer, &end_time);
+            if (again <= 0) {
+                return again;
+            }
         }
     }
     if (done >= 0 && importer->view) {

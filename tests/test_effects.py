@@ -678,7 +678,7 @@ def test_bottle_application_in_three_modules_reloads(site):
             def get(path):
                 result = []
                 body = app({"PATH_INFO": path, "REQUEST_METHOD": "GET"},
-                           lambda status, headers: result.append(status))
+                           lambda status, *_: result.append(status))
                 return b"".join(body).decode()
 
             def answer():

@@ -9,6 +9,7 @@ import pytest
 
 from httpd import later, page, processes
 from httpd.processes import wait_until
+from inline import value
 
 SOAK = int(os.environ.get("MP_SOAK", "1"))  # times the work of soak tests
 HELLO = {"hello.py": page("'hello'"),
@@ -410,6 +411,14 @@ def test_lines_go_to_the_log_of_the_virtual_host(own_server):
     assert server.site.get().text == "ok"
     assert "said" in (server.root / "host.log").read_text()
     server.log.refuse("said")
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_stream_has_no_descriptor_and_says_so_as_io_does(site, name):
+    assert value(site, f"""
+        import sys
+        return kind(sys.{name}.fileno), sys.{name}.isatty()
+        """) == ("UnsupportedOperation", False)
 
 
 def test_thread_of_a_program_may_write(site):

@@ -126,6 +126,22 @@ answer_none(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* As io.StringIO does: from Python 3.13 on, _colorize asks every file whether
+ * it is a terminal, and knows only this exception. */
+static PyObject *
+refuse_fileno(PyObject *self, PyObject *unused)
+{
+    PyObject *io = PyImport_ImportModule("io");
+    PyObject *type = io ? PyObject_GetAttrString(io, "UnsupportedOperation")
+                        : NULL;
+    if (type) {
+        PyErr_SetString(type, "fileno");
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(io);
+    return NULL;
+}
+
 static PyMethodDef stream_methods[] = {
     {"write", stream_write, METH_O, write_doc},
     {"flush", answer_none, METH_NOARGS, "flush()\n--\n\nDoes nothing."},
@@ -134,6 +150,8 @@ static PyMethodDef stream_methods[] = {
     {"readable", answer_false, METH_NOARGS, "readable()\n--\n\nFalse."},
     {"seekable", answer_false, METH_NOARGS, "seekable()\n--\n\nFalse."},
     {"isatty", answer_false, METH_NOARGS, "isatty()\n--\n\nFalse."},
+    {"fileno", refuse_fileno, METH_NOARGS,
+     "fileno()\n--\n\nRaises io.UnsupportedOperation."},
     {NULL, NULL, 0, NULL}
 };
 

@@ -1,12 +1,15 @@
 /* event_ring.c - one inotify descriptor and one ring of events for a server.
  *
- * Called by watch.c only. Owns the descriptor and the shared memory.
- * docs/internals/watch.md tells why is_quiet() can be believed; drain() is
- * where it is made true.
+ * Called by watch.c only. Owns the descriptor, the shared memory, and an epoll
+ * instance for each process. docs/internals/watch.md tells why is_quiet() can
+ * be believed; drain() is where it is made true.
  *
- * Surprising rule: "events got lost" is not a record in the ring. The position
- * jumps by more than the ring holds, so that every reader finds itself left
- * behind, which it must be able to bear anyway. */
+ * Surprising rules:
+ * - "Events got lost" is not a record in the ring. The position jumps by more
+ *   than the ring holds, so that every reader finds itself left behind, which
+ *   it must be able to bear anyway.
+ * - What one process has for itself lies in memory that the kernel empties
+ *   when it forks, so that no process uses what belongs to another. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -23,6 +26,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -49,11 +53,33 @@ typedef struct {
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2,
               "a lock inside an atomic would not be shared by processes");
 
+typedef enum {
+    EPOLL_NOT_MADE, /* 0, as in all memory that the kernel has emptied */
+    EPOLL_MADE,
+    EPOLL_REFUSED /* the system gives none: then poll() does */
+} epoll_state_t;
+
+/* What a process has for itself. */
+typedef struct {
+    _Atomic int is_asking; /* a lock that nobody waits for */
+    epoll_state_t state;   /* is_asking */
+} own_t;
+
 struct mp_event_ring_t {
     int fd;    /* -1: the system gives no inotify */
     int error; /* errno: why fd is -1 */
     shared_t *shared;
+    own_t *own; /* NULL: the system cannot empty memory at a fork */
+    int epoll;  /* own->is_asking; an instance that holds nothing but fd. Of
+                   this process if own->state says so, else of the one that
+                   forked it; -1: none */
 };
+
+static int
+has_epoll(const mp_event_ring_t *ring)
+{
+    return ring->own && ring->own->state == EPOLL_MADE;
+}
 
 /* Close this process's copies; other processes keep theirs. */
 static apr_status_t
@@ -61,6 +87,13 @@ close_ring(void *data)
 {
     mp_event_ring_t *ring = data;
 
+    if (has_epoll(ring)) {
+        close(ring->epoll);
+    }
+    if (ring->own) {
+        munmap(ring->own, sizeof(*ring->own));
+        ring->own = NULL;
+    }
     if (ring->fd >= 0) {
         close(ring->fd);
         ring->fd = -1;
@@ -90,6 +123,24 @@ init_lock(pthread_mutex_t *lock)
     return rc;
 }
 
+/* Memory that is 0 here, and 0 again in every process that is forked; NULL if
+ * there is none to be had. */
+static own_t *
+map_own(void)
+{
+    void *memory = mmap(NULL, sizeof(own_t), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        return NULL;
+    }
+    if (madvise(memory, sizeof(own_t), MADV_WIPEONFORK) != 0) {
+        munmap(memory, sizeof(own_t)); /* Linux before 4.14 */
+        return NULL;
+    }
+    return memory;
+}
+
 apr_status_t
 mp_event_ring_create(mp_event_ring_t **ring, apr_pool_t *pool)
 {
@@ -113,6 +164,8 @@ mp_event_ring_create(mp_event_ring_t **ring, apr_pool_t *pool)
     if (made->fd < 0) {
         made->error = errno;
     }
+    made->own = map_own();
+    made->epoll = -1;
     apr_pool_cleanup_register(pool, made, close_ring, apr_pool_cleanup_null);
     *ring = made;
     return APR_SUCCESS;
@@ -131,6 +184,15 @@ uint64_t
 mp_event_ring_position(const mp_event_ring_t *ring)
 {
     return atomic_load(&ring->shared->position);
+}
+
+void
+mp_event_ring_after_fork(mp_event_ring_t *ring)
+{
+    if (ring->epoll >= 0 && !has_epoll(ring)) {
+        close(ring->epoll);
+        ring->epoll = -1;
+    }
 }
 
 /* Leave every reader behind the ring. Under the lock. */
@@ -278,10 +340,74 @@ mp_event_ring_take(mp_event_ring_t *ring, uint64_t cursor,
     pthread_mutex_unlock(&shared->lock);
 }
 
-/* Whether all that happened so far lies before position, but for what poll()
- * can tell. Only after poll(): an event that another process took out of the
- * queue before poll() looked is under draining or before the position by
- * now. */
+/* Under is_asking. */
+static void
+make_epoll(mp_event_ring_t *ring)
+{
+    struct epoll_event wish = {.events = EPOLLIN}; /* level-triggered */
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+    ring->own->state = EPOLL_REFUSED;
+    if (epoll < 0) {
+        return;
+    }
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, ring->fd, &wish) != 0) {
+        close(epoll);
+        return;
+    }
+    ring->epoll = epoll;
+    ring->own->state = EPOLL_MADE;
+}
+
+/* 1 or 0, as is_readable(); -1: the instance cannot tell. Under is_asking. */
+static int
+ask_epoll(mp_event_ring_t *ring)
+{
+    struct epoll_event event;
+    int ready;
+
+    if (ring->own->state == EPOLL_NOT_MADE) {
+        make_epoll(ring);
+    }
+    if (ring->own->state == EPOLL_REFUSED) {
+        return -1;
+    }
+    ready = epoll_wait(ring->epoll, &event, 1, 0);
+    if (ready < 0 && errno != EINTR) {
+        ring->own->state = EPOLL_REFUSED; /* somebody has closed it */
+    }
+    return ready;
+}
+
+/* As is_readable(), at about half the price: the kernel keeps a list of what
+ * is ready and finds it empty. It puts the descriptor on the list before the
+ * writer's system call returns, and takes it off only when it was asked for,
+ * looked at the queue and found nothing there: then another process has taken
+ * the events, and draining and position tell, as after poll().
+ *
+ * Only one thread at a time may ask: while the kernel goes through the list
+ * for one thread, it may tell another one that the list is empty, since it
+ * looks without its lock when there is no time to wait. Ours also hands on to
+ * this thread what the kernel showed to the one that asked before. Who does
+ * not get it asks poll(). */
+static int
+has_news(mp_event_ring_t *ring)
+{
+    own_t *own = ring->own;
+    int ready = -1;
+
+    if (own
+        && !atomic_exchange_explicit(&own->is_asking, 1,
+                                     memory_order_acquire)) {
+        ready = ask_epoll(ring);
+        atomic_store_explicit(&own->is_asking, 0, memory_order_release);
+    }
+    return ready >= 0 ? ready : is_readable(ring);
+}
+
+/* Whether all that happened so far lies before position, but for what is still
+ * in the queue. Only after the queue was asked: an event that another process
+ * took out of it before is under draining or before the position by now. */
 static int
 is_all_before(const shared_t *shared, uint64_t position)
 {
@@ -290,9 +416,9 @@ is_all_before(const shared_t *shared, uint64_t position)
 }
 
 int
-mp_event_ring_is_quiet(const mp_event_ring_t *ring, uint64_t position)
+mp_event_ring_is_quiet(mp_event_ring_t *ring, uint64_t position)
 {
-    return !is_readable(ring) && is_all_before(ring->shared, position);
+    return !has_news(ring) && is_all_before(ring->shared, position);
 }
 
 static int64_t

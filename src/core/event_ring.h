@@ -37,6 +37,10 @@ apr_status_t mp_event_ring_create(mp_event_ring_t **ring, apr_pool_t *pool);
  * NULL, is the errno that says why. */
 int mp_event_ring_fd(const mp_event_ring_t *ring, int *error);
 
+/* In a process that was forked by a program: close what it has inherited and
+ * will not use. Without this a descriptor stays open for nothing. */
+void mp_event_ring_after_fork(mp_event_ring_t *ring);
+
 uint64_t mp_event_ring_position(const mp_event_ring_t *ring);
 
 /* All events after cursor. Takes the mutex; copies and returns, so nothing
@@ -45,9 +49,10 @@ uint64_t mp_event_ring_position(const mp_event_ring_t *ring);
 void mp_event_ring_take(mp_event_ring_t *ring, uint64_t cursor,
                         mp_event_batch_t *batch);
 
-/* 1 when nothing happened after position. One poll() and two loads; from any
- * thread. */
-int mp_event_ring_is_quiet(const mp_event_ring_t *ring, uint64_t position);
+/* 1 when nothing happened after position. One system call and two loads; from
+ * any thread. The first one to ask in a process makes that process's epoll
+ * instance; where there is none to be had, poll() does. */
+int mp_event_ring_is_quiet(mp_event_ring_t *ring, uint64_t position);
 
 /* Wait until that is no longer so, at most timeout_ms. */
 void mp_event_ring_wait(const mp_event_ring_t *ring, uint64_t position,

@@ -378,6 +378,7 @@ void
 mp_watch_view_after_fork(mp_watch_view_t *view)
 {
     init_lock(&view->lock);
+    mp_event_ring_after_fork(view->ring);
 }
 
 void

@@ -72,7 +72,7 @@ mp_watch_result_t mp_watch_add(mp_watch_view_t *view, const char *dir,
                                const char **reason);
 
 /* The check of the request path: 1 when nothing happened anywhere since the
- * view last settled. One poll() and two loads; safe from any thread. */
+ * view last settled. One system call and two loads; safe from any thread. */
 int mp_watch_is_quiet(mp_watch_view_t *view);
 
 /* Report everything since the last call to fn, each change in each watched

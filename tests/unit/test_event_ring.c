@@ -2,6 +2,7 @@
  * shares a ring misses an event, whoever drains, lags or dies. */
 #include "watch_stage.h"
 
+#include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -18,6 +20,8 @@
 #define FRESH_ROUNDS 3000
 #define FRESH_READERS 3
 #define KILL_ROUNDS 150
+#define ASKERS 4
+#define ASK_ROUNDS 200
 
 /* --- Lost events --------------------------------------------------------- */
 
@@ -179,14 +183,23 @@ parent_restarts(void)
 
 static int is_dawdling;
 
+/* What the ring asked the kernel, and what the kernel is to refuse. */
+static struct {
+    _Atomic int polls, epolls, creates;
+    _Atomic int now;        /* threads in epoll_wait() */
+    _Atomic int collisions; /* threads that met another one there */
+    _Atomic int epoll;      /* the last one asked */
+    int refuse_create, refuse_ctl;
+} asked;
+
 /* Now and then let the others overtake. */
 static void
 dawdle(void)
 {
-    static unsigned int turn;
+    static _Atomic unsigned int turn;
     const struct timespec time = {.tv_nsec = 20000};
 
-    if (is_dawdling && ++turn % 7 == 0) {
+    if (is_dawdling && atomic_fetch_add(&turn, 1) % 7 == 0) {
         nanosleep(&time, NULL);
     }
 }
@@ -198,8 +211,47 @@ poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     struct timespec time = {timeout / 1000, timeout % 1000 * 1000000L};
 
+    asked.polls++;
     dawdle();
     return ppoll(fds, count, timeout < 0 ? NULL : &time, NULL);
+}
+
+int
+epoll_create1(int flags)
+{
+    asked.creates++;
+    if (asked.refuse_create) {
+        errno = EMFILE;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_create1, flags);
+}
+
+int
+epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    if (asked.refuse_ctl) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
+}
+
+int
+epoll_wait(int epoll, struct epoll_event *events, int room, int timeout)
+{
+    int rc;
+
+    if (atomic_fetch_add(&asked.now, 1) > 0) {
+        asked.collisions++;
+    }
+    asked.epolls++;
+    asked.epoll = epoll;
+    dawdle();
+    rc = (int)syscall(SYS_epoll_pwait, epoll, events, room, timeout, NULL, 0);
+    dawdle();
+    atomic_fetch_sub(&asked.now, 1);
+    return rc;
 }
 
 ssize_t
@@ -250,15 +302,31 @@ note_round(void *baton, mp_change_t change, const char *dir, const char *name)
     }
 }
 
+static void *
+ask_all_the_time(void *data)
+{
+    _Atomic int *stop = data;
+
+    while (!atomic_load(stop)) {
+        mp_watch_is_quiet(view);
+    }
+    return NULL;
+}
+
 /* Look all the time, so as to be in the middle of a drain when others ask. */
 static void
 play_reader(game_t *game, int self)
 {
     mp_watch_view_t *mine = mp_watch_view_create(watch);
+    _Atomic int stop = 0;
+    pthread_t other;
     int seen = 0;
     int checked = 0;
     int round;
 
+    /* Another thread of the process asks beside it. */
+    must(pthread_create(&other, NULL, ask_all_the_time, &stop) == 0,
+         "pthread_create");
     mp_watch_add(mine, at("d"), NULL);
     atomic_store(&game->done[self], 0);
     while (checked < FRESH_ROUNDS && !atomic_load(&game->stop)) {
@@ -276,6 +344,8 @@ play_reader(game_t *game, int self)
         }
         sched_yield();
     }
+    atomic_store(&stop, 1);
+    pthread_join(other, NULL);
     mp_watch_view_destroy(mine);
 }
 
@@ -339,21 +409,10 @@ freshness(void)
     munmap(game, sizeof(*game));
 }
 
-static void *
-ask_all_the_time(void *data)
-{
-    game_t *game = data;
-
-    while (!atomic_load(&game->stop)) {
-        mp_watch_is_quiet(view);
-    }
-    return NULL;
-}
-
 static void
 questions_from_threads(void)
 {
-    game_t *game = share(sizeof(*game));
+    _Atomic int stop = 0;
     pthread_t threads[2];
     char name[32];
     int i;
@@ -361,7 +420,7 @@ questions_from_threads(void)
     make_dir("d");
     add("d");
     for (i = 0; i < 2; i++) {
-        must(pthread_create(&threads[i], NULL, ask_all_the_time, game) == 0,
+        must(pthread_create(&threads[i], NULL, ask_all_the_time, &stop) == 0,
              "pthread_create");
     }
     for (i = 0; i < 300; i++) {
@@ -371,11 +430,264 @@ questions_from_threads(void)
         CHECK(strstr(collect(view), name) != NULL);
         sched_yield();
     }
-    atomic_store(&game->stop, 1);
+    atomic_store(&stop, 1);
     for (i = 0; i < 2; i++) {
         pthread_join(threads[i], NULL);
     }
-    munmap(game, sizeof(*game));
+}
+
+/* --- Which system call asks ---------------------------------------------- */
+
+static int
+count_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int count = 0;
+
+    must(dir != NULL, "/proc/self/fd");
+    while (readdir(dir)) {
+        count++;
+    }
+    closedir(dir);
+    return count;
+}
+
+/* A save must be seen, by way of the epoll instance or of poll(). */
+static void
+check_freshness(const char *name, int by_epoll)
+{
+    int polls = asked.polls;
+    int epolls = asked.epolls;
+    int quiet;
+
+    CHECK(calms_down(view));
+    polls = asked.polls;
+    epolls = asked.epolls;
+    quiet = mp_watch_is_quiet(view);
+    CHECK_INT(asked.polls - polls, !by_epoll);
+    CHECK_INT(asked.epolls - epolls, by_epoll);
+    CHECK(quiet || *collect(view) == '\0'); /* of others: see the stage */
+    save_by_rename(name, "text");
+    CHECK(!mp_watch_is_quiet(view));
+    CHECK(!mp_watch_is_quiet(view)); /* it goes on being said */
+    CHECK(strstr(collect(view), name) != NULL);
+}
+
+static void
+one_system_call(void)
+{
+    int before = count_descriptors();
+
+    make_dir("d");
+    add("d");
+    asked.creates = 0;
+    check_freshness("d/a.py", 1);
+    check_freshness("d/b.py", 1);
+    CHECK_INT(asked.creates, 1);
+    CHECK_INT(count_descriptors(), before + 1);
+}
+
+static void
+descriptors_go_with_the_pool(void)
+{
+    apr_pool_t *other;
+    mp_watch_t *second;
+    mp_watch_view_t *reader;
+    int before = count_descriptors();
+
+    apr_pool_create(&other, NULL);
+    must(mp_watch_create(&second, other) == APR_SUCCESS, "mp_watch_create");
+    reader = mp_watch_view_create(second);
+    mp_watch_is_quiet(reader);
+    CHECK_INT(count_descriptors(), before + 2);
+    CHECK(fcntl(asked.epoll, F_GETFD) & FD_CLOEXEC);
+    mp_watch_view_destroy(reader);
+    apr_pool_destroy(other);
+    CHECK_INT(count_descriptors(), before);
+}
+
+/* Each has its own, whether it says that it was forked or not. */
+static void
+asked_on_both_sides_of_a_fork(void)
+{
+    int says_so;
+    int before;
+    pid_t pid;
+
+    make_dir("d");
+    add("d");
+    check_freshness("d/a.py", 1);
+    for (says_so = 0; says_so < 2; says_so++) {
+        pid = fork();
+        MUST(pid);
+        if (pid == 0) {
+            unit_failures = 0;
+            before = count_descriptors();
+            asked.creates = 0;
+            if (says_so) {
+                mp_watch_view_after_fork(view);
+                CHECK_INT(count_descriptors(), before - 1);
+            }
+            check_freshness("d/b.py", 1);
+            CHECK_INT(asked.creates, 1);
+            CHECK_INT(count_descriptors(), before + !says_so);
+            mp_watch_view_after_fork(view); /* its own it keeps */
+            check_freshness("d/c.py", 1);
+            CHECK_INT(asked.creates, 1);
+            leave();
+        }
+        join(pid);
+        asked.creates = 0;
+        CHECK(strstr(collect(view), "d/c.py") != NULL);
+        check_freshness("d/d.py", 1);
+        CHECK_INT(asked.creates, 0);
+    }
+}
+
+static void
+no_instance_to_be_had(void)
+{
+    int before = count_descriptors();
+
+    make_dir("d");
+    add("d");
+    asked.creates = 0;
+    asked.refuse_create = 1;
+    check_freshness("d/a.py", 0);
+    asked.refuse_create = 0;
+    check_freshness("d/b.py", 0);
+    CHECK_INT(asked.creates, 1);
+    CHECK_INT(count_descriptors(), before);
+}
+
+static void
+no_item_to_be_had(void)
+{
+    int before = count_descriptors();
+
+    make_dir("d");
+    add("d");
+    asked.refuse_ctl = 1;
+    check_freshness("d/a.py", 0);
+    asked.refuse_ctl = 0;
+    check_freshness("d/b.py", 0);
+    CHECK_INT(count_descriptors(), before);
+}
+
+static void
+instance_closed_by_somebody(void)
+{
+    make_dir("d");
+    add("d");
+    check_freshness("d/a.py", 1);
+    MUST(close(asked.epoll));
+    mp_watch_is_quiet(view);
+    check_freshness("d/b.py", 0);
+}
+
+typedef struct {
+    pthread_barrier_t barrier;
+    _Atomic int missed;
+} crowd_t;
+
+static void *
+ask_together(void *data)
+{
+    crowd_t *crowd = data;
+    int i;
+
+    for (i = 0; i < ASK_ROUNDS; i++) {
+        pthread_barrier_wait(&crowd->barrier);
+        if (mp_watch_is_quiet(view)) {
+            atomic_fetch_add(&crowd->missed, 1);
+        }
+    }
+    return NULL;
+}
+
+/* Nobody takes the event away: it must be there for each of them. */
+static void
+asked_by_many_threads_at_once(void)
+{
+    pthread_t threads[ASKERS];
+    crowd_t crowd = {0};
+    int i;
+
+    make_dir("d");
+    add("d");
+    pthread_barrier_init(&crowd.barrier, NULL, ASKERS);
+    asked.creates = 0;
+    asked.collisions = 0;
+    asked.polls = 0;
+    asked.epolls = 0;
+    is_dawdling = 1;
+    save_by_rename("d/a.py", "text");
+    for (i = 0; i < ASKERS; i++) {
+        must(pthread_create(&threads[i], NULL, ask_together, &crowd) == 0,
+             "pthread_create");
+    }
+    for (i = 0; i < ASKERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    is_dawdling = 0;
+    pthread_barrier_destroy(&crowd.barrier);
+    CHECK_INT(crowd.missed, 0);
+    CHECK_INT(asked.creates, 1);
+    CHECK_INT(asked.collisions, 0);
+    CHECK_INT(asked.polls + asked.epolls, ASKERS * ASK_ROUNDS);
+    CHECK(asked.epolls >= ASK_ROUNDS);
+}
+
+/* The event makes the instance of each process ready; when one process takes
+ * it, the instance of the other must become silent again, not deaf. */
+static void
+instance_of_a_process_that_lags(void)
+{
+    int there[2];
+    int back[2];
+    int i;
+    pid_t pid;
+
+    MUST(pipe(there));
+    MUST(pipe(back));
+    make_dir("d");
+    add("d");
+    pid = fork();
+    MUST(pid);
+    if (pid == 0) {
+        unit_failures = 0;
+        asked.creates = 0;
+        view = mp_watch_view_create(watch);
+        add("d");
+        check_freshness("d/c.py", 1);
+        for (i = 0; i < 50; i++) {
+            step_over(back[1], 1);
+            step_over(there[0], 0); /* the parent saved and collected */
+            CHECK(!mp_watch_is_quiet(view));
+            CHECK(strstr(collect(view), "d/a.py") != NULL);
+            CHECK(calms_down(view));
+            step_over(back[1], 1);
+            step_over(there[0], 0); /* the parent saved */
+            CHECK(!mp_watch_is_quiet(view));
+            CHECK(strstr(collect(view), "d/b.py") != NULL);
+        }
+        CHECK_INT(asked.creates, 1);
+        leave();
+    }
+    for (i = 0; i < 50; i++) {
+        step_over(back[0], 0);
+        save_by_rename("d/a.py", "text");
+        CHECK(strstr(collect(view), "d/a.py") != NULL);
+        step_over(there[1], 1);
+        step_over(back[0], 0);
+        save_by_rename("d/b.py", "text");
+        step_over(there[1], 1);
+    }
+    join(pid);
+    close(there[0]);
+    close(there[1]);
+    close(back[0]);
+    close(back[1]);
 }
 
 /* --- Killed in the middle ------------------------------------------------ */
@@ -529,6 +841,16 @@ static const stage_test_t tests[] = {
     {parent_restarts, "a restart of the parent disturbs no child"},
     {freshness, "no process is quiet after a save returned"},
     {questions_from_threads, "is_quiet may be asked from any thread"},
+    {one_system_call, "is_quiet asks an epoll instance, made once"},
+    {descriptors_go_with_the_pool, "a ring leaves no descriptor behind"},
+    {asked_on_both_sides_of_a_fork, "a forked process makes its own instance"},
+    {no_instance_to_be_had, "without an epoll instance poll() is asked"},
+    {no_item_to_be_had, "an epoll instance that cannot watch is closed"},
+    {instance_closed_by_somebody, "a closed epoll instance is given up"},
+    {asked_by_many_threads_at_once,
+     "one thread at a time asks the instance, and all see the event"},
+    {instance_of_a_process_that_lags,
+     "an instance whose event another process took hears the next one"},
     {killed_while_draining, "a drainer killed in the middle costs a rescan"},
     {killed_at_random, "killed drainers lose nothing"},
     {waiting_beside_a_drainer, "wait ends when another process drained"},

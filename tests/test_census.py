@@ -4,6 +4,7 @@ census names what keeps it."""
 import ast
 import pathlib
 import re
+import sys
 import textwrap
 
 import pytest
@@ -325,7 +326,12 @@ threading.Thread(target=loop, name="ticker", args=[threading.Event()],
 }
 
 
-@pytest.mark.parametrize("pattern", HELD)
+# Since Python 3.14 a class keeps its pointer type itself, and goes with it.
+POINTERS_STAY = sys.version_info < (3, 14)
+
+
+@pytest.mark.parametrize("pattern", [name for name in HELD if name != "ctypes"
+                                     or POINTERS_STAY])
 def test_census_names_what_holds_the_old_version(own_server, pattern):
     body, expected = HELD[pattern]
     site = serve(own_server, body)
@@ -402,7 +408,8 @@ REMEDIES = {
     "finalize": ("weakref.finalize(a, end)", "watch = weakref.finalize(a, end)"
                  + PURGE + "watch.detach()"),
     "atexit": PURGE + "atexit.unregister(cleanup)\n",
-    "ctypes": PURGE + "del ctypes._pointer_type_cache[Struct]\n",
+    "ctypes": PURGE + "del ctypes._pointer_type_cache[Struct]\n"
+        if POINTERS_STAY else "",
     "ContextVar": ("var.set(A())", "contextvars.ContextVar('x', "
                                    "default=A())"),
     "registry": PURGE + "harness_generic.ROUTES['/'].remove(view)\n",

@@ -292,7 +292,7 @@ def test_pkgutil_and_importlib_find_hot_modules(own_server):
         own_server, """(
             importlib.util.find_spec("tool.leaf").origin.endswith(
                 "app/tool/leaf.py"),
-            pkgutil.find_loader("tool.leaf").name,
+            pkgutil.resolve_name("tool.leaf").__name__,
             pkgutil.get_data("tool", "note.txt"),
             importlib.resources.files("tool").joinpath(
                 "note.txt").read_text(),

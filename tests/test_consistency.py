@@ -1,14 +1,20 @@
 """Promises under load: no answer that is too old, none mixed, none lost, and
-memory that does not grow."""
+memory that does not grow. Children that are killed and graceful restarts
+change nothing about it."""
 
+import ctypes
+import http.client
 import os
 import random
+import signal
 import threading
 import time
 
 import pytest
 
 from httpd import later, page, processes
+from httpd.configuration import MPMS
+from httpd.processes import wait_until
 
 SOAK = int(os.environ.get("MP_SOAK", "1"))  # times the work of soak tests
 CLIENTS = 8
@@ -62,10 +68,9 @@ class Load:
         return [client.result(60) for client in self.clients]
 
     def check(self):
-        """Raise at once when a client has failed."""
-        for client in self.clients:
-            if client.done():
-                client.result()
+        """Stop and raise at once when a client has failed."""
+        if any(client.done() for client in self.clients):
+            self.stop()
 
 
 @pytest.mark.seconds(60 + 60 * SOAK)
@@ -173,6 +178,211 @@ def test_broken_and_mended_under_load_is_always_answered(site):
         load.check()
         assert site.get().text == " ".join([str(number)] * 6)
     load.stop()
+
+
+# Faults: the same promises while children are killed or replaced. Each test
+# edits all the time, and the fault comes at some moment of that.
+
+in_all_shapes = pytest.mark.parametrize("mpm, children", [
+    pytest.param(mpm, children, id=f"{mpm}-{children}")
+    for mpm in MPMS for children in (1, 4)])
+BROKEN = (ConnectionError, http.client.BadStatusLine,
+          http.client.IncompleteRead)
+
+
+class Edited:
+    """A server with the modules of LEVELS, and what is known of leaf.py: the
+    last edit that is done, and the last one begun."""
+
+    def __init__(self, own_server, mpm, children):
+        self.server = own_server(mpm=mpm, children=children, threads=4, files={
+            **LEVELS, "leaf.py": leaf(0),
+            ".htaccess": "SetHandler mod_python\nPythonHandler hello\n"})
+        self.done = self.begun = 0
+        self.answers = 0
+        self.check_each_child()
+
+    def edit(self):
+        """By renaming: a new child must never find half a file."""
+        self.begun = self.done + 1
+        self.server.site.edit("leaf.py", leaf(self.begun), "rename")
+        self.done = self.begun
+        time.sleep(random.random() * 0.02)
+
+    def ask(self):
+        oldest = self.done
+        response = self.server.site.get()
+        newest = self.begun
+        assert response.status == 200, response.text
+        words = response.text.split()
+        assert len(words) == 6, f"incomplete: {response.text}"
+        assert len(set(words)) == 1, f"mixed: {response.text}"
+        assert oldest <= int(words[0]) <= newest, (
+            f"{response.text}: not between {oldest} and {newest}")
+        self.answers += 1
+
+    def edit_beside(self, load, fault=None):
+        """Edit while there is load until the fault is over, and the children
+        that are there then have answered."""
+        while fault and not fault.done():
+            self.edit()
+            load.check()
+        enough = self.answers + 10 * CLIENTS
+        while self.answers < enough:
+            self.edit()
+            load.check()
+
+    def check_each_child(self):
+        """The children that there should be agree on the last edit."""
+        wait_until(lambda: len(self.server.children())
+                   == self.server.config.children, "the usual children")
+        assert self.server.site.texts() == {" ".join([str(self.done)] * 6)}
+
+
+@in_all_shapes
+@pytest.mark.seconds(60 + 60 * SOAK)
+def test_killed_children_take_their_connections_and_nothing_else(
+        own_server, mpm, children):
+    edited = Edited(own_server, mpm, children)
+    server = edited.server
+    server.log.allow("AH00052: child pid .* exit signal Killed")
+    killing, killed, broken = [], [], []
+
+    def ask():
+        before = len(killed)
+        try:
+            edited.ask()
+        except BROKEN as error:
+            broken.append(error)
+            assert len(killing) > before, f"nobody was killed, but {error!r}"
+
+    def kill():
+        pid = random.choice(sorted(server.children()))
+        killing.append(pid)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: pid not in server.children(), f"the end of {pid}")
+        killed.append(pid)
+
+    random.seed(f"{mpm} {children}")
+    load = Load(ask)
+    for _ in range(SOAK if children == 1 else 2 * SOAK):
+        edited.edit_beside(load)
+        fault = later(kill)
+        edited.edit_beside(load, fault)
+        fault.result()
+    counts = load.stop()
+    assert min(counts) > 0
+    assert len(broken) <= CLIENTS * len(killed)
+    edited.check_each_child()
+
+
+@in_all_shapes
+@pytest.mark.seconds(60 + 60 * SOAK)
+def test_graceful_restarts_lose_no_request_and_no_edit(own_server, mpm,
+                                                       children):
+    edited = Edited(own_server, mpm, children)
+    random.seed(f"{mpm} {children}")
+    load = Load(edited.ask)
+    for _ in range(SOAK):
+        edited.edit_beside(load)
+        fault = later(edited.server.graceful)
+        edited.edit_beside(load, fault)
+        fault.result()
+    counts = load.stop()
+    assert min(counts) > 0
+    edited.check_each_child()
+
+
+# Several files at once: a package whose files all hold the same number.
+
+RELEASE = {
+    "__init__.py": "number = NUMBER\n",
+    "part.py": "from release import number as copied\n"
+               "from release.deep.leaf import number as below\n"
+               "number = NUMBER\n",
+    "deep/__init__.py": "number = NUMBER\n",
+    "deep/leaf.py": "number = NUMBER\n",
+    "other.py": "from release.part import number\n",
+}
+RELEASED = page("' '.join(map(str, numbers()))", """
+    import release.deep.leaf, release.other
+    from release import number, part
+    from release.deep import number as deep
+
+    def numbers():
+        return [number, deep, part.number, part.copied, part.below,
+                release.other.number, release.deep.leaf.number]
+    """)
+EXCHANGE = 2  # RENAME_EXCHANGE of renameat2()
+
+
+def flip_link(site, number):
+    """release is a link; the old directory stays."""
+    site.point("release", f"r{number % 3}")
+
+
+def exchange_directories(site, number):
+    """release is a directory; it and the new one change places."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    here = os.fspath(site.directory).encode()
+    new, old = (os.path.join(here, name)
+                for name in (b"r%d" % (number % 3), b"release"))
+    if libc.renameat2(-100, new, -100, old, EXCHANGE) != 0:
+        raise OSError(ctypes.get_errno(), "renameat2")
+
+
+def replace_directory(site, number):
+    """release is a directory; it goes, and the new one comes."""
+    spare = site.path(f"old{number}")
+    site.path("release").rename(spare)
+    site.path(f"r{number % 3}").rename(site.path("release"))
+
+
+@pytest.mark.seconds(60 + 60 * SOAK)
+@pytest.mark.parametrize("change", [flip_link, exchange_directories,
+                                    replace_directory])
+def test_files_that_change_together_are_answered_together(site, change):
+    """Between two renames there is no release: the last one goes on."""
+    rounds = 25 * SOAK
+
+    def write(name, number):
+        site.write({f"{name}/{file}": text.replace("NUMBER", str(number))
+                    for file, text in RELEASE.items()})
+
+    site.write({"hello.py": RELEASED})
+    site.serve("hello")
+    write("r0" if change is flip_link else "release", 0)
+    if change is flip_link:
+        site.point("release", "r0")
+    if change is replace_directory:
+        site.log.allow("MPY0202.*No module named 'release'")
+    assert site.texts() == {" ".join("0" * 7)}
+    done, begun = 0, 0
+
+    def ask():
+        oldest = done
+        response = site.get()
+        newest = begun
+        assert response.status == 200, response.text
+        numbers = {int(word) for word in response.text.split()}
+        assert len(numbers) == 1, f"mixed: {response.text}"
+        assert oldest <= numbers.pop() <= newest, (
+            f"{response.text}: not between {oldest} and {newest}")
+
+    load = Load(ask)
+    for number in range(1, rounds):
+        name = f"r{number % 3}"
+        if site.path(name).exists():
+            site.remove(name)
+        write(name, number)
+        begun = number
+        change(site, number)
+        done = begun
+        load.check()
+        time.sleep(random.random() * 0.02)
+    counts = load.stop()
+    assert min(counts) > 0
+    assert site.texts() == {" ".join([str(done)] * 7)}
 
 
 @no_sanitizer

@@ -105,6 +105,28 @@ def has_connections(server_port):
                for local, _, state, _ in _sockets())
 
 
+def _sleeps(pid):
+    """{of a thread: how often it fell asleep, or False if it is awake}."""
+    found = {}
+    for path in PROC.glob(f"{pid}/task/*/status"):
+        try:
+            text = path.read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # the thread has ended
+        fields = dict(line.split(":\t", 1) for line in text.splitlines()
+                      if ":\t" in line)
+        found[path] = (fields["State"].startswith("S")
+                       and fields["voluntary_ctxt_switches"])
+    return found
+
+
+def idle(pids):
+    """Was there a moment, just now, at which all their threads slept?"""
+    before = [_sleeps(pid) for pid in pids]
+    return (all(all(threads.values()) for threads in before)
+            and before == [_sleeps(pid) for pid in pids])
+
+
 def wait_until(true, what, seconds=20.0):
     """Return once true() is, or fail naming what did not happen."""
     end = time.monotonic() + seconds

@@ -256,13 +256,19 @@ class Server:
 
     def _signal(self, number):
         """The event MPM may crash by itself when an abrupt end comes between
-        the last byte of a response and the end of its connection."""
+        the last byte of a response and the end of its connection: see
+        docs/internals/threads.md. A connection that its client has closed is
+        no longer to be seen while a thread still ends it."""
         end = time.monotonic() + 3
         while (number in (signal.SIGTERM, signal.SIGHUP)
-               and processes.has_connections(self.port)
+               and not self._is_idle()
                and time.monotonic() < end):
             time.sleep(0.002)
         self._process.send_signal(number)
+
+    def _is_idle(self):
+        return (not processes.has_connections(self.port)
+                and processes.idle(self.children()))
 
     def _kill(self):
         for pid in self.children():

@@ -94,7 +94,7 @@ includes := -Isrc $(addprefix -isystem ,$(httpd_include) $(sort $(apr_include)))
 all_cflags = -std=c11 -fPIC -fvisibility=hidden $(warnings) $(httpd_cflags) \
              -DMP_VERSION='"$(version)"' -DMP_PYTHON='"$(python)"' $(CPPFLAGS) $(CFLAGS) $(sanitize)
 
-sources := $(wildcard src/*.c src/*/*.c)
+sources := $(wildcard src/*.c src/*/*.c src/*/*/*.c)
 objects := $(sources:src/%.c=$(BUILD)/obj/%.o)
 core_objects := $(filter $(BUILD)/obj/core/%,$(objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -182,7 +182,7 @@ compdb:
 	@$(python) scripts/compdb.py compile_commands.json "$(CC) $(subst ",\",$(all_cflags)) $(includes) -isystem $(py_include)" $(sources) $(wildcard tests/unit/*.c)
 
 format:
-	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] tests/unit/*.[ch])
+	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] tests/unit/*.[ch])
 
 clean:
 	rm -rf $(BUILD)

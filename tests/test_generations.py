@@ -69,6 +69,37 @@ def test_request_goes_on_with_its_code_over_ten_commits(own_server):
     assert site.get().text == words(8)
 
 
+def test_late_module_stays_loaded_while_generations_come_quickly(own_server):
+    """Two are made before the first has come to its late import."""
+    site = own_server(**ONE).site
+    handler = page("' '.join(map(str, numbers(req)))", """
+        import leaf, harness
+
+        def numbers(req):
+            harness.wait(__file__, req.args or "open")
+            import late
+            return [leaf.number, late.number]
+        """)
+    for n in range(4):
+        site.write({f"r{n}/hello.py": handler, f"r{n}/.htaccess": HTACCESS,
+                    f"r{n}/leaf.py": f"number = {n}\n",
+                    f"r{n}/late.py": f"number = {n}\n"})
+    site.point("current", "r0")
+    site.open_gate("open")
+    assert site.get("current/").text == "0 0"
+    site.point("current", "r1")
+    first = site.later("current/?first")
+    site.wait_parked("first")
+    site.point("current", "r2")
+    second = site.later("current/?second")
+    site.wait_parked("second")
+    site.point("current", "r3")
+    site.open_gate("first")
+    site.open_gate("second")
+    assert first.result(20).text == "1 1"
+    assert second.result(20).text == "2 2"
+
+
 def test_old_request_sees_the_old_parts_of_a_namespace_package(own_server):
     site = own_server(**ONE, files={
         "hello.py": page("late(req)", """

@@ -828,3 +828,17 @@ def test_concurrent_first_imports_of_different_modules_all_succeed(own_server):
     answers = together(lambda n: server.site.get(f"?{n}").text, 16)
     assert answers == [str(n) for n in range(16)]
     assert server.site.each_child_ran() == {name: 1 for name in files}
+
+
+# Handlers
+
+def test_handler_module_that_appears_nearer_is_the_handler(own_server):
+    server = own_server("PythonModulePath ${SITE}/app", files={
+        "app/hello.py": page("1"),
+        "www/.htaccess": "SetHandler mod_python\nPythonHandler hello\n"})
+    site = server.site
+    assert site.texts("www/") == {"1"}
+    site.write({"www/hello.py": page("2")})
+    assert site.texts("www/") == {"2"}
+    site.remove("www/hello.py")
+    assert site.texts("www/") == {"1"}

@@ -70,7 +70,7 @@ run_handler(mp_interp_t *interp, conn_rec *c,
         return -1;
     }
     mp_log_place_t place = mp_thread_set_place(MP_LOG_CONN(c));
-    PyObject *pin = mp_importer_pin(importer, is_stale);
+    PyObject *pin = mp_importer_pin(importer, is_stale, NULL, NULL);
     mp_thread_set_pin(pin);
     int code = call_handler(interp->state, c, handler, pin, handlers);
     mp_thread_set_pin(NULL);

@@ -290,7 +290,8 @@ pin(run_t *run, mp_holding_t *holding, int is_stale)
                                          run->request->r->server) < 0) {
             PyErr_Clear(); /* out of memory: those modules stay cold */
         }
-        holding->pin = mp_importer_pin(importer, is_stale);
+        holding->pin = mp_importer_pin(importer, is_stale, run->handler,
+                                       run->request->r);
         mp_thread_set_pin(holding->pin);
     }
     run->pin = holding->pin;

@@ -76,13 +76,13 @@ make_containers(mp_importer_t *importer)
 {
     PyObject **const lists[] = {
         &importer->bodies, &importer->history, &importer->elders,
-        &importer->retired, &importer->moved,
+        &importer->retired, &importer->moved, &importer->interims,
     };
     PyObject **const sets[] = {
         &importer->changed, &importer->writing, &importer->pending,
         &importer->touched, &importer->written, &importer->wide,
         &importer->told, &importer->orphaned, &importer->disturbed,
-        &importer->aside,
+        &importer->aside, &importer->put_off,
     };
     PyObject **const dicts[] = {
         &importer->polled, &importer->failed, &importer->attempts,
@@ -116,9 +116,11 @@ mp_importer_start(mp_state_t *state)
     const mp_server_config_t *config = mp_config_of_server(
         state->interp->server);
     importer->state = state;
+    importer->started_at = apr_time_now();
     importer->make_hook = mp_import_hook_create;
     importer->ask = mp_ask_for;
     importer->load = mp_ask_load;
+    importer->refresh = mp_refresh_owned;
     importer->timeout_ms = 1000 * (config->reload_timeout > 0
                                        ? config->reload_timeout
                                        : MP_RELOAD_TIMEOUT_DEFAULT);
@@ -154,10 +156,12 @@ mp_importer_traverse(mp_state_t *state, visitproc visit, void *arg)
     Py_VISIT(importer->current);
     Py_VISIT(importer->bodies);
     Py_VISIT(importer->history);
+    Py_VISIT(importer->interims);
     Py_VISIT(importer->elders);
     Py_VISIT(importer->retired);
     Py_VISIT(importer->changed);
     Py_VISIT(importer->moved);
+    Py_VISIT(importer->put_off);
     Py_VISIT(importer->writing);
     Py_VISIT(importer->polled);
     Py_VISIT(importer->pending);
@@ -226,16 +230,17 @@ mp_importer_is_stale(mp_importer_t *importer)
 }
 
 PyObject *
-mp_importer_pin(mp_importer_t *importer, int is_stale)
+mp_importer_pin(mp_importer_t *importer, int is_stale,
+                const mp_handler_t *handler, request_rec *r)
 {
-    if (is_stale) {
-        mp_refresh_run(importer);
-    }
+    PyObject *interim = is_stale
+        ? (PyObject *)mp_refresh_run(importer, handler, r) : NULL;
     if (mp_root_sync_builtins(importer, 1) < 0) {
         PyErr_Clear(); /* out of memory: the copies stay as they are */
     }
-    mp_retire_pin((mp_generation_t *)importer->current);
-    return Py_NewRef(importer->current);
+    PyObject *pin = interim ? interim : importer->current;
+    mp_retire_pin((mp_generation_t *)pin);
+    return Py_NewRef(pin);
 }
 
 void

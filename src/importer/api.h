@@ -30,9 +30,12 @@ void mp_importer_stop(mp_state_t *state);
 /* PythonAutoReload Background is in force: see that somebody looks. */
 void mp_importer_look_in_background(mp_importer_t *importer);
 
-/* The generation a request is to see, as a new reference. Refreshes first if
- * `is_stale`; never fails. [attached] */
-PyObject *mp_importer_pin(mp_importer_t *importer, int is_stale);
+/* The generation a request is to see, as a new reference. If `is_stale`,
+ * refreshes first, or waits while another thread does, unless that does not
+ * concern the first handler of the request (NULL: not known). Never fails.
+ * [attached] */
+PyObject *mp_importer_pin(mp_importer_t *importer, int is_stale,
+                          const mp_handler_t *handler, request_rec *r);
 /* Let go of it. [attached] */
 void mp_importer_unpin(PyObject *pin);
 

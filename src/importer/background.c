@@ -23,7 +23,7 @@ refresh_once(mp_importer_t *importer)
     if (mp_thread_enter(&outer, importer->state->interp, NULL) < 0) {
         return; /* out of memory: the next round tries again */
     }
-    mp_refresh_run(importer);
+    mp_refresh_run(importer, NULL, NULL);
     mp_thread_leave(&outer);
 }
 

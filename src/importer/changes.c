@@ -184,6 +184,34 @@ mp_changes_await_writers(mp_importer_t *importer, apr_time_t end_time,
     }
 }
 
+/* ---- changes that concern nobody yet ------------------------------------ */
+
+static int
+add_all(PyObject *set, PyObject *more)
+{
+    PyObject *none = PyObject_CallMethod(set, "update", "O", more);
+    Py_XDECREF(none);
+    return none ? 0 : -1;
+}
+
+int
+mp_changes_put_off(mp_importer_t *importer, PyObject *paths)
+{
+    return add_all(importer->put_off, paths);
+}
+
+int
+mp_changes_unite(mp_importer_t *importer)
+{
+    if (PySet_GET_SIZE(importer->put_off) == 0) {
+        return 0;
+    }
+    if (add_all(importer->changed, importer->put_off) < 0) {
+        return -1;
+    }
+    return PySet_Clear(importer->put_off);
+}
+
 /* ---- directories without events ---------------------------------------- */
 
 int

@@ -15,6 +15,13 @@ uint64_t mp_changes_collect(mp_importer_t *importer, int *failed);
 int mp_changes_await_writers(mp_importer_t *importer, apr_time_t end_time,
                              uint64_t *position);
 
+/* paths (set of str) have been looked at, and are to be dealt with when
+ * somebody asks for what they concern. 0 or -1. */
+int mp_changes_put_off(mp_importer_t *importer, PyObject *paths);
+
+/* Those are like any others again. 0 or -1. */
+int mp_changes_unite(mp_importer_t *importer);
+
 /* Look by stat at directories without events. Those whose own stamp differs
  * count as moved: something appeared in them or went away. 0 or -1. */
 int mp_changes_look_at_polled(mp_importer_t *importer);

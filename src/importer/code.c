@@ -39,6 +39,22 @@ wait_for_writer(mp_importer_t *importer, PyObject *path)
     }
 }
 
+#define YOUNG apr_time_from_sec(1)
+
+/* A process that has just begun was told nothing of writers that were at work
+ * before it: a file that is as young as this may be half of one. How long to
+ * wait for what events say then, in ms; 0: not at all. */
+static int
+doubt(const mp_importer_t *importer, const mp_source_id_t *id)
+{
+    if (apr_time_now() - importer->started_at > YOUNG) {
+        return 0;
+    }
+    int64_t age = (id->read_ns - id->stamp.mtime_ns) / 1000000;
+    int64_t enough = id->stamp.size == 0 ? LONGEST_WRITE_MS : 50;
+    return age < 0 || age >= enough ? 0 : (int)(enough - age);
+}
+
 /* The bytes of a file that no refresh has read. New bytes. */
 static PyObject *
 read_source(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
@@ -48,8 +64,14 @@ read_source(mp_importer_t *importer, PyObject *path, mp_source_id_t *id)
         if (!bytes || !importer->view) {
             return bytes;
         }
+        int milliseconds = doubt(importer, id);
+        if (milliseconds) {
+            mp_thread_suspended_t held = mp_thread_suspend();
+            mp_watch_wait(importer->view, importer->position, milliseconds);
+            mp_thread_resume(held);
+        }
         int again = wait_for_writer(importer, path);
-        if (again == 0) {
+        if (again == 0 && !milliseconds) {
             return bytes;
         }
         Py_DECREF(bytes);

@@ -102,6 +102,25 @@ is_wanted_late(mp_refresh_t *refresh, mp_instance_t *old)
     return wanted;
 }
 
+/* It was executed because functions want it, which may be long in coming: so
+ * that the next change does not find it wanted by nobody. */
+static int
+keep_late_edges(mp_refresh_t *refresh, mp_instance_t *old)
+{
+    PyObject *name, *value;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(refresh->staging.old, &position, &name, &value)) {
+        PyObject *edge = PyDict_GetItemWithError(
+            ((mp_instance_t *)value)->edges, old->name);
+        mp_instance_t *now = edge && PyLong_AsLong(edge) == MP_EDGE_LATE
+            ? mp_generation_find(refresh->staging.next, name) : NULL;
+        if (now && mp_instance_add_edge(now, old->name, MP_EDGE_LATE) < 0) {
+            return -1;
+        }
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 /* Does the body of this module catch exceptions? Then it may do without a
  * module that does not load. */
 static int
@@ -176,11 +195,13 @@ run_members(mp_refresh_t *refresh, mp_instance_t **members, size_t count)
             continue;
         }
         int wanted = is_wanted_late(refresh, members[i]);
-        if (wanted && reload(refresh, members[i]) < 0) {
-            if (wanted == 1) {
-                return -1;
-            }
-            PyErr_Clear(); /* whoever still imports it will see why */
+        int found = wanted ? reload(refresh, members[i]) : 0;
+        if (found < 0 && wanted == 1) {
+            return -1;
+        }
+        PyErr_Clear(); /* whoever still imports it will see why */
+        if (found > 0 && keep_late_edges(refresh, members[i]) < 0) {
+            return -1;
         }
     }
     return PyErr_Occurred() ? -1 : 0;

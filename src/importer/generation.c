@@ -89,9 +89,11 @@ generation_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(generation->table);
     Py_VISIT(generation->failures);
     Py_VISIT(generation->handlers);
+    Py_VISIT(generation->base);
     for (int i = 0; i < generation->slot_count; i++) {
         Py_VISIT(generation->slots[i].module);
         Py_VISIT(generation->slots[i].object);
+        Py_VISIT(generation->slots[i].probes);
     }
     return 0;
 }
@@ -102,9 +104,11 @@ generation_clear(PyObject *self)
     mp_generation_t *generation = (mp_generation_t *)self;
     Py_CLEAR(generation->failures);
     Py_CLEAR(generation->handlers);
+    Py_CLEAR(generation->base);
     for (int i = 0; i < generation->slot_count; i++) {
         Py_CLEAR(generation->slots[i].module);
         Py_CLEAR(generation->slots[i].object);
+        Py_CLEAR(generation->slots[i].probes);
     }
     Py_CLEAR(generation->table);
     return 0;

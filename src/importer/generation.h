@@ -15,20 +15,25 @@ extern PyType_Spec mp_generation_spec;
 typedef struct {
     PyObject *module; /* owned, or NULL */
     PyObject *object; /* owned str: the plain name after "::", or NULL */
+    PyObject *probes; /* owned set of str: where it was searched for */
     char *root;       /* malloc'd: the document root it was looked up with */
 } mp_handler_memory_t;
 
-typedef struct {
+typedef struct mp_generation_t mp_generation_t;
+struct mp_generation_t {
     PyObject_HEAD
     mp_importer_t *importer;
     long number;
     long pins;           /* requests that use it (retire.h) */
     PyObject *table;     /* dict: str -> mp_instance */
     PyObject *failures;  /* dict: str -> exception: newest files do not load */
-    PyObject *handlers;  /* dict: what handler strings resolved to, by key */
+    PyObject *handlers;  /* dict: key of a handler without a slot -> (module,
+                            probes) */
     mp_handler_memory_t *slots; /* the same for handlers with a slot */
     int slot_count;
-} mp_generation_t;
+    mp_generation_t *base; /* of an interim generation that is not complete:
+                              the one it was made of (interim.h), or NULL */
+};
 
 /* New reference, tables empty or copied from base (may be NULL). [attached] */
 mp_generation_t *mp_generation_create(mp_importer_t *importer,

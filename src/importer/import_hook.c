@@ -8,7 +8,7 @@
 
 #include "importer/import_hook.h"
 
-#include "importer/effects.h"
+#include "importer/effects/effects.h"
 #include "importer/lock.h"
 #include "importer/portal.h"
 #include "importer/root.h"
@@ -85,6 +85,14 @@ edge_holder(const mp_import_request_t *request)
                                                     depth - 1) : NULL;
 }
 
+/* What gets the places where a search looks, or NULL. */
+static PyObject *
+probes_of(const mp_import_request_t *request)
+{
+    mp_instance_t *holder = edge_holder(request);
+    return holder ? holder->probes : request->probes;
+}
+
 int
 mp_import_record_edge(const mp_import_request_t *request,
                       mp_instance_t *target)
@@ -155,7 +163,7 @@ import_part(const mp_import_request_t *request, mp_instance_t *package,
     mp_instance_t *part = NULL;
     int found = package->is_package
         ? mp_search_package(request->importer, package, stem,
-                            holder ? holder->probes : NULL, &location)
+                            probes_of(request), &location)
         : 0;
     if (found > 0) {
         part = load_located(request, &location, is_leaf);
@@ -242,7 +250,7 @@ import_top(const mp_import_request_t *request, PyObject *first, int is_leaf)
     mp_instance_t *holder = edge_holder(request);
     mp_location_t location = {0};
     int found = mp_search_dirs(request->importer, first, request->dirs, 1,
-                               holder ? holder->probes : NULL, &location);
+                               probes_of(request), &location);
     if (found == 0 && holder && !holder->is_executing) {
         mp_instance_t *instance = find_in_generation(request, first);
         return instance && mp_import_record_edge(request, instance) == 0

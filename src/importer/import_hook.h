@@ -21,6 +21,8 @@ typedef struct {
     PyObject *dirs;              /* list of str: where absolute names begin */
     PyObject *search;            /* tuple of str: handed to what is loaded */
     int is_entry;                /* asked for by a directive or the like */
+    PyObject *probes;            /* set of str: gets where was searched, when
+                                    nobody hot imports; or NULL */
     PyObject *name;              /* of an import statement, and its dots */
     long level;
 } mp_import_request_t;

@@ -34,11 +34,19 @@ struct mp_importer_t {
                                  PyObject *globals);
     /* Load the module of this full name for code that is not hot. 0 or -1. */
     int (*load)(mp_importer_t *importer, PyObject *name);
+    /* Deal with all changes, the stage lock held (refresh.h). */
+    void (*refresh)(mp_importer_t *importer);
     PyObject *objects[MP_PHASE_ROWS]; /* str: default objects of the phases */
     PyObject *builtins;  /* dict of the module builtins */
     PyObject *loader;    /* class of hot modules' loaders (loader.h) */
+    PyObject *interim;   /* the generation for requests that the stage in
+                            progress does not concern, borrowed, or NULL */
+    PyObject *interims;  /* list: those that are to be completed */
     PyObject *elders;    /* list: superseded generations that requests use */
     PyObject *retired;   /* list: instances whose purge hook is due */
+    long pins;           /* requests that have pinned a generation; attached */
+    long remains;        /* instances retired since the last collection */
+    apr_time_t started_at;
     long serial;         /* counts instances; a later one began later */
     int is_frozen;       /* apache.freeze_modules(): never looks again */
     int has_ended;       /* the process ends */
@@ -53,6 +61,7 @@ struct mp_importer_t {
     int is_overdue;      /* somebody has waited in vain; lock */
     int is_told;         /* and the log was told; lock */
     int waiting;         /* threads that wait for it; lock */
+    long openings;       /* counts interim generations; lock to write */
     int timeout_ms;      /* how long the others wait */
     char executing[512]; /* the module whose body runs, for their log; lock */
 
@@ -73,6 +82,8 @@ struct mp_importer_t {
                                and not noted them yet; attached */
     PyObject *changed;      /* set of str: paths, with and without .py, that
                                events named and no refresh has dealt with */
+    PyObject *put_off;      /* set of str: those that somebody has looked at,
+                               and nobody has asked for what they concern */
     PyObject *moved;        /* list of str: trees below which anything may
                                differ; None in it: everything */
     PyObject *writing;      /* set of str: paths somebody is writing now */
@@ -105,7 +116,9 @@ struct mp_importer_t {
     volatile int has_pending;
     volatile apr_time_t retry_at; /* when pending is due without a change */
     volatile int has_polled;
-    volatile apr_time_t calm_at; /* when restless may be calm; 0: none is */
+    volatile int has_put_off; /* there are changes that the view takes for
+                                 settled, and that nobody has dealt with */
+    volatile int has_restless; /* restless is not empty */
 
     /* background.h; lock to begin, anybody to read. */
     volatile int has_background;

@@ -80,15 +80,18 @@ try_lock(mp_importer_t *importer)
     return taken;
 }
 
-/* Detached. 0, or ETIMEDOUT with the module that is being executed. */
+/* Detached. 0; EAGAIN: there were more openings than that before; or ETIMEDOUT
+ * with the module that is being executed. */
 static int
-wait_for_lock(mp_importer_t *importer, char *executing, size_t size)
+wait_for_lock(mp_importer_t *importer, long openings, char *executing,
+              size_t size)
 {
     int error = 0;
     struct timespec deadline = deadline_after(importer->timeout_ms);
     pthread_mutex_lock(&importer->lock);
     importer->waiting++;
-    while (importer->owner && !importer->is_overdue && !error) {
+    while (importer->owner && !importer->is_overdue && !error
+           && importer->openings <= openings) {
         error = pthread_cond_timedwait(&importer->released, &importer->lock,
                                        &deadline);
     }
@@ -96,6 +99,9 @@ wait_for_lock(mp_importer_t *importer, char *executing, size_t size)
     if (!importer->owner) {
         become_owner(importer);
         error = 0;
+    }
+    else if (importer->openings > openings) {
+        error = EAGAIN;
     }
     else {
         importer->is_overdue = 1;
@@ -110,6 +116,21 @@ wait_for_lock(mp_importer_t *importer, char *executing, size_t size)
 int
 mp_lock_take(mp_importer_t *importer)
 {
+    return mp_lock_take_unless(importer, LONG_MAX);
+}
+
+void
+mp_lock_announce(mp_importer_t *importer)
+{
+    pthread_mutex_lock(&importer->lock);
+    importer->openings++;
+    pthread_cond_broadcast(&importer->released);
+    pthread_mutex_unlock(&importer->lock);
+}
+
+int
+mp_lock_take_unless(mp_importer_t *importer, long openings)
+{
     char executing[sizeof(importer->executing)] = "";
     long failures = importer->failures;
     if (try_lock(importer)) {
@@ -119,8 +140,12 @@ mp_lock_take(mp_importer_t *importer)
         return 0;
     }
     mp_thread_suspended_t held = mp_thread_suspend();
-    int error = wait_for_lock(importer, executing, sizeof(executing));
+    int error = wait_for_lock(importer, openings, executing,
+                              sizeof(executing));
     mp_thread_resume(held);
+    if (error == EAGAIN) {
+        return 1;
+    }
     if (error) {
         PyErr_Format(PyExc_TimeoutError,
                      "waited %d s for module '%s', which another thread is "

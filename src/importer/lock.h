@@ -18,6 +18,11 @@ int mp_lock_after_fork(mp_importer_t *importer);
  * somebody has waited that long] 0 got it; -1 with TimeoutError naming the
  * module that is being executed. */
 int mp_lock_take(mp_importer_t *importer);
+/* The same, but 1 without the lock as soon as there were more announcements
+ * (importer->openings) than that. */
+int mp_lock_take_unless(mp_importer_t *importer, long openings);
+/* Wake those who wait for that. */
+void mp_lock_announce(mp_importer_t *importer);
 /* Nothing when it was taken over meanwhile. */
 void mp_lock_leave(mp_importer_t *importer);
 

@@ -171,3 +171,54 @@ mp_orphans_note(mp_refresh_t *refresh)
     Py_XDECREF(candidates);
     return failed ? -1 : 0;
 }
+
+/* What the modules that changed import, but for what is executed anew. New
+ * set. */
+static PyObject *
+find_imported(mp_refresh_t *refresh)
+{
+    PyObject *target, *edge;
+    mp_reach_t *reach = &refresh->reach;
+    PyObject *imported = PySet_New(NULL);
+    size_t count = (size_t)PyList_GET_SIZE(reach->instances);
+    for (size_t i = 0; imported && i < count; i++) {
+        Py_ssize_t position = 0;
+        mp_instance_t *instance = mp_reach_instance(reach, i);
+        if (!mp_depgraph_is_reached(reach->graph, i)
+            || mp_depgraph_reached_from(reach->graph, i) != i) {
+            continue;
+        }
+        while (PyDict_Next(instance->edges, &position, &target, &edge)) {
+            if (is_need(instance, target, edge_of(edge))
+                && add_candidates(reach->base, target, imported) < 0) {
+                Py_DECREF(imported);
+                return NULL;
+            }
+        }
+    }
+    return imported;
+}
+
+int
+mp_orphans_may_come(mp_refresh_t *refresh)
+{
+    PyObject *name, *value, *target, *edge;
+    Py_ssize_t position = 0;
+    PyObject *imported = find_imported(refresh);
+    int found = imported ? 0 : -1;
+    while (found == 0 && PySet_GET_SIZE(imported) > 0
+           && PyDict_Next(refresh->reach.base->table, &position, &name,
+                          &value)) {
+        Py_ssize_t place = 0;
+        if (PyDict_Contains(refresh->staging.old, name)) {
+            continue;
+        }
+        while (found == 0 && PyDict_Next(((mp_instance_t *)value)->edges,
+                                         &place, &target, &edge)) {
+            found = edge_of(edge) == MP_EDGE_EFFECT
+                        ? PySet_Contains(imported, target) : 0;
+        }
+    }
+    Py_XDECREF(imported);
+    return found;
+}

@@ -14,4 +14,8 @@
  * behind. 0, or -1 with an exception. */
 int mp_orphans_note(mp_refresh_t *refresh);
 
+/* May modules that what was reached does not reach lose an effect by it? When
+ * a changed module imports less than before. 1, 0, or -1 with an exception. */
+int mp_orphans_may_come(mp_refresh_t *refresh);
+
 #endif

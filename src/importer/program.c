@@ -139,7 +139,7 @@ function_import_module(PyObject *module, PyObject *args, PyObject *keywords)
         return NULL;
     }
     if (look && mp_refresh_is_due(importer)) {
-        mp_refresh_run(importer);
+        mp_refresh_run(importer, NULL, NULL);
     }
     int wants_newest = look && autoreload && autoreload != Py_None;
     return log && log != Py_None

@@ -6,32 +6,8 @@
 #ifndef MP_IMPORTER_REACH_H
 #define MP_IMPORTER_REACH_H
 
-#include "core/depgraph.h"
-#include "importer/generation.h"
 #include "importer/importer.h"
-
-typedef struct {
-    mp_importer_t *importer;
-    mp_generation_t *base; /* the committed one */
-    PyObject *changed;     /* set: what importer->changed was */
-    PyObject *moved;       /* list: what importer->moved was */
-    PyObject *reading;     /* set: what importer->reading borrows */
-    PyObject *linked;      /* set of bytes: (device, inode) of changed files
-                              that have other names, too */
-    PyObject *hidden;      /* set of str: modules whose name now leads to
-                              another file */
-    uint64_t position;     /* events up to here are in them */
-    int saw_emptied;       /* a file that had content was empty, or gone */
-    PyObject *instances;   /* list: the nodes of graph */
-    PyObject *numbers;     /* dict: name -> int, its node */
-    mp_depgraph_t *graph;
-    PyObject *reasons;     /* dict: name -> str: why it was reached */
-    PyObject *sources;     /* dict: path -> [bytes, mp_source_id_t as bytes],
-                              and the code once it is compiled; or None: it
-                              could not be read */
-    PyObject *old;         /* dict: name -> instance: all that was reached */
-    size_t reached;        /* how many */
-} mp_reach_t;
+#include "importer/reaching.h"
 
 /* Take over the importer's changes and mark the modules whose files differ or
  * whose imports lead elsewhere. mp_reach_end() is due, also after -1. */
@@ -51,15 +27,23 @@ int mp_reach_spread(mp_reach_t *reach);
  * since? Then what was read may be half of it. 1, 0, -1. */
 int mp_reach_is_disturbed(mp_reach_t *reach);
 
-/* The instance of a node, borrowed. */
-mp_instance_t *mp_reach_instance(mp_reach_t *reach, size_t node);
+/* May handlers find other modules now? */
+int mp_reach_touches_handlers(mp_reach_t *reach);
 
 /* The refresh came to nothing: the changes are the importer's again. An
  * exception in flight survives. */
 int mp_reach_give_back(mp_reach_t *reach, mp_importer_t *importer);
 
-/* Do events concern a loaded module, or may they, because a refresh is in
- * progress? Collects them first. Any thread. [attached] 1, 0. */
+/* Does this module, or one that it needs, depend on one of these paths (set)?
+ * 1, 0. */
+int mp_reach_needs(mp_importer_t *importer, mp_instance_t *instance,
+                   PyObject *paths);
+
+/* Do events that no refresh has taken yet concern a loaded module? Collects
+ * them first. Any thread. [attached] 1, 0. */
+int mp_reach_has_news(mp_importer_t *importer);
+
+/* The same, or may they, because a refresh in progress has taken them? */
 int mp_reach_is_concerned(mp_importer_t *importer);
 
 void mp_reach_end(mp_reach_t *reach);

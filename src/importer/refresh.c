@@ -9,8 +9,11 @@
 
 #include "importer/changes.h"
 #include "importer/component.h"
+#include "importer/interim.h"
 #include "importer/lock.h"
 #include "importer/orphans.h"
+#include "importer/pace.h"
+#include "importer/memory.h"
 #include "importer/restless.h"
 #include "importer/retire.h"
 #include "importer/root.h"
@@ -19,8 +22,15 @@
 #include "runtime/thread.h"
 #include "server/log.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Who wants to know: the first handler of a request, or NULL. */
+typedef struct {
+    const mp_handler_t *handler;
+    request_rec *r;
+} mp_asker_t;
 
 int
 mp_refresh_is_due(mp_importer_t *importer)
@@ -29,9 +39,9 @@ mp_refresh_is_due(mp_importer_t *importer)
         return 0;
     }
     return (importer->view && !mp_watch_is_quiet(importer->view))
-           || importer->has_polled
+           || importer->has_polled || importer->has_put_off
            || (importer->has_pending && apr_time_now() >= importer->retry_at)
-           || (importer->calm_at && apr_time_now() >= importer->calm_at);
+           || importer->has_restless;
 }
 
 /* ---- telling ----------------------------------------------------------- */
@@ -154,55 +164,6 @@ note_pending(mp_refresh_t *refresh, int was_retry)
     return 0;
 }
 
-/* Threads that wait for the GIL get it after this long, while a stage runs. A
- * request takes it a few times, and is not to feel the stage. */
-#define STAGE_SWITCH_INTERVAL 0.0002
-
-static PyObject *
-call_sys(const char *function, PyObject *argument)
-{
-    PyObject *callable = PySys_GetObject(function);
-    if (!callable) {
-        return NULL;
-    }
-    return argument ? PyObject_CallOneArg(callable, argument)
-                    : PyObject_CallNoArgs(callable);
-}
-
-/* What it was, to give it back; NULL: it could not be changed. */
-static PyObject *
-shorten_switch_interval(void)
-{
-    PyObject *before = call_sys("getswitchinterval", NULL);
-    PyObject *shorter = before ? PyFloat_FromDouble(STAGE_SWITCH_INTERVAL)
-                               : NULL;
-    PyObject *none = shorter ? call_sys("setswitchinterval", shorter) : NULL;
-    if (!none) {
-        Py_CLEAR(before);
-    }
-    PyErr_Clear(); /* it is a kindness, no need */
-    Py_XDECREF(none);
-    Py_XDECREF(shorter);
-    return before;
-}
-
-/* Unless a body has set one of its own. Takes over before. */
-static void
-restore_switch_interval(PyObject *before)
-{
-    PyObject *exc = PyErr_GetRaisedException();
-    PyObject *now = before ? call_sys("getswitchinterval", NULL) : NULL;
-    double shortened = now ? PyFloat_AsDouble(now) : 0;
-    if (shortened > STAGE_SWITCH_INTERVAL / 2
-        && shortened < STAGE_SWITCH_INTERVAL * 2) {
-        Py_XDECREF(call_sys("setswitchinterval", before));
-    }
-    PyErr_Clear(); /* as above */
-    Py_XDECREF(now);
-    Py_XDECREF(before);
-    PyErr_SetRaisedException(exc);
-}
-
 static int
 stage(mp_refresh_t *refresh, int was_retry)
 {
@@ -211,7 +172,11 @@ stage(mp_refresh_t *refresh, int was_retry)
     PyObject *name, *unused;
     Py_ssize_t position = 0;
     staging->next = mp_generation_create(importer, refresh->reach.base);
-    if (!staging->next) {
+    if (!staging->next
+        || (PyList_GET_SIZE(refresh->reach.moved) == 0
+            && mp_memory_take_over(staging->next, refresh->reach.base,
+                                    staging->old, refresh->reach.changed)
+                   < 0)) {
         return -1;
     }
     while (PyDict_Next(staging->old, &position, &name, &unused)) {
@@ -223,9 +188,7 @@ stage(mp_refresh_t *refresh, int was_retry)
         PySet_Clear(importer->touched);
     }
     importer->staging = staging;
-    PyObject *interval = shorten_switch_interval();
     int failed = mp_component_run_all(refresh);
-    restore_switch_interval(interval);
     if (importer->staging == staging) {
         importer->staging = NULL;
     }
@@ -330,11 +293,53 @@ is_retry_due(mp_importer_t *importer)
     return apr_time_now() >= importer->retry_at ? 1 : is_touched(importer);
 }
 
-/* Spread what was marked, and stage it. 1: done; 0: files changed while they
- * were executed, so nothing was decided; -1 */
+#define PUT_OFF 2 /* nothing was done but to open an interim generation */
+
+/* Is one of these modules there to be asked for by name? */
 static int
-refresh_marked(mp_refresh_t *refresh, mp_importer_t *importer, int retry)
+has_entry(PyObject *instances)
 {
+    PyObject *name, *instance;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(instances, &position, &name, &instance)) {
+        if (((mp_instance_t *)instance)->is_entry) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+#define MOST_PUT_OFF 1000 /* paths; looking at them has its price, too */
+
+/* Those whom the changes do not concern go on meanwhile. Does the request that
+ * asks belong to them? Then there is nothing for it to do. PUT_OFF, 0, -1 */
+static int
+is_for_others(mp_refresh_t *refresh, const mp_asker_t *asker, int retry)
+{
+    mp_importer_t *importer = refresh->reach.importer;
+    int distant = mp_orphans_may_come(refresh);
+    if (distant || PyList_GET_SIZE(refresh->reach.moved) > 0) {
+        return distant < 0 ? -1 : 0;
+    }
+    if (mp_interim_open(importer, refresh->staging.old,
+                        refresh->reach.changed) < 0) {
+        return -1;
+    }
+    if (retry || PySet_GET_SIZE(refresh->reach.changed) > MOST_PUT_OFF
+        || !mp_interim_serves(importer, asker->handler, asker->r)
+        || !has_entry(refresh->staging.old)) {
+        return 0;
+    }
+    return mp_changes_put_off(importer, refresh->reach.changed) < 0
+               ? -1 : PUT_OFF;
+}
+
+/* Spread what was marked, and stage it. 1: done; PUT_OFF; 0: files changed
+ * while they were executed, so nothing was decided; -1 */
+static int
+refresh_marked(mp_refresh_t *refresh, const mp_asker_t *asker, int retry)
+{
+    mp_importer_t *importer = refresh->reach.importer;
     if (mp_root_sync_builtins(importer, 0) < 0) {
         return -1;
     }
@@ -347,11 +352,20 @@ refresh_marked(mp_refresh_t *refresh, mp_importer_t *importer, int retry)
         return -1;
     }
     /* Nothing reached by a retry: what failed is as it was. */
-    if (refresh->reach.reached == 0 && !retry) {
+    if (refresh->reach.reached == 0 && !retry
+        && !mp_reach_touches_handlers(&refresh->reach)) {
         PySet_Clear(importer->orphaned); /* they are gone already */
         return 1;
     }
-    if (stage(refresh, retry) < 0) {
+    int put_off = is_for_others(refresh, asker, retry);
+    if (put_off) {
+        return put_off;
+    }
+    int failed = stage(refresh, retry);
+    if (mp_lock_is_mine(importer)) {
+        mp_interim_close(importer);
+    }
+    if (failed) {
         return -1;
     }
     int disturbed = mp_reach_is_disturbed(&refresh->reach);
@@ -373,7 +387,7 @@ begin(mp_refresh_t *refresh, mp_importer_t *importer)
     refresh->staging.old = refresh->reach.old;
     refresh->staging.reasons = refresh->reach.reasons;
     refresh->staging.sources = refresh->reach.sources;
-    refresh->staging.hidden = refresh->reach.hidden;
+    refresh->staging.hidden = refresh->reach.news.hidden;
     refresh->staging.failed = PyDict_New();
     refresh->failures = PyList_New(0);
     return refresh->staging.failed && refresh->failures ? 0 : -1;
@@ -393,16 +407,17 @@ end(mp_refresh_t *refresh)
     mp_reach_end(&refresh->reach);
 }
 
-/* One attempt to deal with all changes. 1: done, 0: files changed meanwhile,
- * or there is more to do, -1 */
+/* One attempt to deal with all changes. 1: done, PUT_OFF, 0: files changed
+ * meanwhile, or there is more to do, -1 */
 static int
-attempt(mp_importer_t *importer, int retry, uint64_t *position)
+attempt(mp_importer_t *importer, const mp_asker_t *asker, int retry,
+        uint64_t *position)
 {
     mp_refresh_t refresh;
     int done = begin(&refresh, importer);
     *position = refresh.reach.position;
     if (!done) {
-        done = refresh_marked(&refresh, importer, retry);
+        done = refresh_marked(&refresh, asker, retry);
     }
     if (done <= 0 && mp_lock_is_mine(importer)
         && (mp_reach_give_back(&refresh.reach, importer) < 0
@@ -433,14 +448,31 @@ is_worthwhile(mp_importer_t *importer, apr_time_t *end_time)
     return found > 0 ? 1 : found;
 }
 
-/* With the stage lock held. 0, or -1 with an exception; then the changes are
- * still there for the next request to find. */
+/* Does the request that asks want one of the files that are set aside? */
 static int
-refresh_locked(mp_importer_t *importer)
+is_asked_for(mp_importer_t *importer, const mp_asker_t *asker)
+{
+    if (!importer->has_restless || !asker->handler) {
+        return 0;
+    }
+    PyObject *module = mp_memory_find((mp_generation_t *)importer->current,
+                                      asker->handler, asker->r);
+    mp_instance_t *instance = module && PyModule_Check(module)
+        ? mp_instance_of_globals(importer->state, PyModule_GetDict(module))
+        : NULL;
+    return !instance || mp_reach_needs(importer, instance, importer->aside);
+}
+
+/* With the stage lock held. 0, PUT_OFF, or -1 with an exception; then the
+ * changes are still there for the next request to find. */
+static int
+refresh_locked(mp_importer_t *importer, const mp_asker_t *asker)
 {
     int failed;
     uint64_t position = mp_changes_collect(importer, &failed);
-    if (failed || mp_restless_release(importer) < 0) {
+    if (failed
+        || mp_restless_release(importer, is_asked_for(importer, asker)) < 0
+        || mp_changes_unite(importer) < 0) {
         return -1;
     }
     int retry = is_retry_due(importer);
@@ -450,7 +482,7 @@ refresh_locked(mp_importer_t *importer)
     apr_time_t end_time = apr_time_now() + PATIENCE;
     int done = 0;
     while (!done && (has_news(importer) || retry)) {
-        done = attempt(importer, retry, &position);
+        done = attempt(importer, asker, retry, &position);
         if (!done) {
             int again = is_worthwhile(importer, &end_time);
             if (again <= 0) {
@@ -458,10 +490,12 @@ refresh_locked(mp_importer_t *importer)
             }
         }
     }
+    /* Before the view is quiet: somebody may ask without the GIL. */
+    importer->has_put_off = done == PUT_OFF || has_news(importer);
     if (done >= 0 && importer->view) {
         mp_watch_settle(importer->view, position);
     }
-    return done < 0 ? -1 : 0;
+    return done == 1 ? 0 : done;
 }
 
 /* The exception in flight says which module could not be waited for. */
@@ -485,29 +519,81 @@ report_wait(mp_importer_t *importer, server_rec *server)
     Py_XDECREF(exc);
 }
 
-void
-mp_refresh_run(mp_importer_t *importer)
+/* With the stage lock held. Was the refresh put off? */
+static int
+run_locked(mp_importer_t *importer, const mp_asker_t *asker)
 {
     server_rec *server = importer->state->interp->server;
-    if (mp_lock_is_mine(importer)) {
-        return; /* a module body asks, in the middle of one */
-    }
-    /* Somebody executes what nobody here has asked for yet. */
-    if (mp_lock_is_busy(importer) && !mp_reach_is_concerned(importer)) {
-        return;
-    }
-    if (mp_lock_take(importer) < 0 && !mp_stage_take_over(importer)) {
-        report_wait(importer, server);
-        return;
-    }
-    int failed = refresh_locked(importer);
-    if (failed && !mp_lock_is_mine(importer)) {
+    mp_pace_t pace;
+    mp_pace_begin(&pace);
+    int result = refresh_locked(importer, asker);
+    mp_pace_end(&pace);
+    if (!mp_lock_is_mine(importer)) {
         PyErr_Clear(); /* another thread has taken over, and will tell */
+        return 0;
     }
-    else if (failed) {
+    if (result != PUT_OFF) {
+        mp_interim_complete_all(importer);
+    }
+    if (result < 0) {
         mp_error_log(importer->state, MP_LOG_SERVER(server), "MPY0204",
                      "changed modules cannot be looked at");
     }
-    mp_lock_leave(importer);
-    mp_retire_flush(importer);
+    return result == PUT_OFF;
+}
+
+void
+mp_refresh_owned(mp_importer_t *importer)
+{
+    const mp_asker_t nobody = {NULL, NULL};
+    PyObject *exc = PyErr_GetRaisedException();
+    run_locked(importer, &nobody);
+    PyErr_SetRaisedException(exc);
+}
+
+/* Wait for the stage lock, or for an interim generation that will do. 1: the
+ * lock is ours; 0: nothing is to be done, pin *interim */
+static int
+take_lock(mp_importer_t *importer, const mp_asker_t *asker,
+          mp_generation_t **interim)
+{
+    for (;;) {
+        long openings = asker->handler ? importer->openings : LONG_MAX;
+        *interim = mp_interim_find(importer, asker->handler, asker->r);
+        /* Or somebody executes what nobody here has asked for yet. */
+        if (*interim || (mp_lock_is_busy(importer)
+                         && !mp_reach_is_concerned(importer))) {
+            return 0;
+        }
+        int opened = mp_lock_take_unless(importer, openings);
+        if (opened == 0) {
+            return 1;
+        }
+        if (opened < 0) {
+            if (mp_stage_take_over(importer)) {
+                return 1;
+            }
+            report_wait(importer, importer->state->interp->server);
+            return 0;
+        }
+    }
+}
+
+mp_generation_t *
+mp_refresh_run(mp_importer_t *importer, const mp_handler_t *handler,
+               request_rec *r)
+{
+    const mp_asker_t asker = {handler, r};
+    mp_generation_t *interim = NULL;
+    if (mp_lock_is_mine(importer)) {
+        return NULL; /* a module body asks, in the middle of one */
+    }
+    if (take_lock(importer, &asker, &interim)) {
+        if (run_locked(importer, &asker)) {
+            interim = (mp_generation_t *)importer->interim;
+        }
+        mp_lock_leave(importer);
+        mp_retire_flush(importer);
+    }
+    return interim;
 }

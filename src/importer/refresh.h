@@ -7,15 +7,27 @@
 #ifndef MP_IMPORTER_REFRESH_H
 #define MP_IMPORTER_REFRESH_H
 
-#include "importer/importer.h"
+#include <httpd.h>
 
-/* Is a refresh due? No Python: any thread may ask, detached; a poll() and a
- * few loads. */
+#include "importer/generation.h"
+#include "importer/importer.h"
+#include "server/handlers.h"
+
+/* Is a refresh due? No Python: any thread may ask, detached; a system call and
+ * a few loads. */
 int mp_refresh_is_due(mp_importer_t *importer);
 
 /* Deal with all changes that happened before the call; wait while another
  * thread does. Whatever goes wrong is logged, and the old generation goes on.
- * [attached] */
-void mp_refresh_run(mp_importer_t *importer);
+ *
+ * handler: the first of the request that asks, NULL: not known. When the
+ * changes do not concern it, it need not wait, and others will deal with them:
+ * then the answer is the interim generation that it is to pin, borrowed; else
+ * NULL: the committed one. [attached] */
+mp_generation_t *mp_refresh_run(mp_importer_t *importer,
+                                const mp_handler_t *handler, request_rec *r);
+
+/* The same for the holder of the stage lock, outside of all bodies. */
+void mp_refresh_owned(mp_importer_t *importer);
 
 #endif

@@ -10,11 +10,11 @@
 #include "importer/generation.h"
 #include "importer/importer.h"
 #include "importer/instance.h"
+#include "importer/memory.h"
 #include "importer/staging.h"
 #include "runtime/thread.h"
 #include "server/context.h"
 
-#include <http_core.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,32 +207,6 @@ function_reload_history(PyObject *module, PyObject *unused)
 
 /* ---- the running request ----------------------------------------------- */
 
-/* What the handler's text led to in this generation, as api.c remembers it.
- * New reference, or NULL without an exception: it was not loaded. */
-static PyObject *
-remembered_module(mp_generation_t *generation, const mp_handler_t *handler,
-                  request_rec *r)
-{
-    const char *base = handler->is_location || handler->is_server
-                           ? ap_document_root(r) : "";
-    if (handler->slot >= 0 && handler->slot < generation->slot_count) {
-        const mp_handler_memory_t *memory
-            = &generation->slots[handler->slot];
-        if (memory->module && memory->root && !strcmp(memory->root, base)) {
-            return Py_NewRef(memory->module);
-        }
-    }
-    const char *dir = mp_handlers_directory(handler, r);
-    PyObject *key = Py_BuildValue("(yyy)", handler->module, dir ? dir : "",
-                                  base);
-    PyObject *module = NULL;
-    if (!key || PyDict_GetItemRef(generation->handlers, key, &module) < 0) {
-        PyErr_Clear(); /* then there is nothing to tell */
-    }
-    Py_XDECREF(key);
-    return module;
-}
-
 /* The name of the hot module that a handler is in. New str; None when there
  * is none. */
 static PyObject *
@@ -246,7 +220,7 @@ label_of_handler(mp_state_t *state, const mp_handler_t *handler,
         PyErr_Clear(); /* of an object that does not say */
     }
     else if (handler) {
-        module = remembered_module(generation, handler, r);
+        module = Py_XNewRef(mp_memory_find(generation, handler, r));
     }
     if (module && PyModule_Check(module)) {
         mp_instance_t *instance = mp_instance_of_globals(

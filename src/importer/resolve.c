@@ -5,6 +5,7 @@
 
 #include "importer/generation.h"
 #include "importer/importer.h"
+#include "importer/memory.h"
 #include "importer/scope.h"
 #include "server/config.h"
 
@@ -33,12 +34,15 @@ fill_handler_scope(mp_scope_t *scope, const mp_handler_t *handler,
                ? 0 : PyList_Append(scope->path, scope->directory);
 }
 
-/* The module of a handler as the generation has it. New reference. */
+/* The module of a handler as the generation has it. New reference; probes
+ * (set) gets where it was searched for. */
 static PyObject *
 import_handler(mp_importer_t *importer, mp_generation_t *generation,
-               const mp_handler_t *handler, request_rec *r)
+               const mp_handler_t *handler, request_rec *r, PyObject *probes)
 {
-    mp_scope_t scope = {.importer = importer, .generation = generation};
+    mp_scope_t scope = {
+        .importer = importer, .generation = generation, .probes = probes,
+    };
     PyObject *module = NULL;
     if (fill_handler_scope(&scope, handler, r) == 0) {
         module = mp_scope_import(&scope, handler->module, r);
@@ -47,13 +51,23 @@ import_handler(mp_importer_t *importer, mp_generation_t *generation,
     return module;
 }
 
-/* What the search for a handler's module depends on besides the directive:
- * nothing where that has a directory, else the document root. */
-static const char *
-handler_base(const mp_handler_t *handler, request_rec *r)
+static PyObject *
+resolve_by_key(mp_importer_t *importer, mp_generation_t *generation,
+               const mp_handler_t *handler, request_rec *r, PyObject *key)
 {
-    return r && (handler->is_location || handler->is_server)
-               ? ap_document_root(r) : "";
+    PyObject *row = NULL;
+    PyObject *probes = PySet_New(NULL);
+    PyObject *module = probes ? import_handler(importer, generation, handler,
+                                               r, probes) : NULL;
+    if (module) {
+        row = PyTuple_Pack(2, module, probes);
+        if (!row || PyDict_SetItem(generation->handlers, key, row) < 0) {
+            Py_CLEAR(module);
+        }
+    }
+    Py_XDECREF(row);
+    Py_XDECREF(probes);
+    return module;
 }
 
 /* Handlers made for one request, and those whose directory is known by the
@@ -63,21 +77,16 @@ remembered_by_key(mp_importer_t *importer, mp_generation_t *generation,
                   const mp_handler_t *handler, request_rec *r)
 {
     PyObject *module = NULL;
-    const char *dir = r ? mp_handlers_directory(handler, r)
-                        : handler->directory;
-    PyObject *key = Py_BuildValue("(yyy)", handler->module, dir ? dir : "",
-                                  handler_base(handler, r));
-    if (!key) {
-        return NULL;
+    PyObject *key = mp_memory_key(handler, r);
+    PyObject *row = key ? PyDict_GetItemWithError(generation->handlers, key)
+                        : NULL;
+    if (row) {
+        module = Py_NewRef(PyTuple_GET_ITEM(row, 0));
     }
-    if (PyDict_GetItemRef(generation->handlers, key, &module) == 0) {
-        module = import_handler(importer, generation, handler, r);
-        if (module
-            && PyDict_SetItem(generation->handlers, key, module) < 0) {
-            Py_CLEAR(module);
-        }
+    else if (!PyErr_Occurred()) {
+        module = resolve_by_key(importer, generation, handler, r, key);
     }
-    Py_DECREF(key);
+    Py_XDECREF(key);
     return module;
 }
 
@@ -86,7 +95,7 @@ static PyObject *
 remembered_by_slot(mp_importer_t *importer, mp_generation_t *generation,
                    const mp_handler_t *handler, request_rec *r)
 {
-    const char *base = handler_base(handler, r);
+    const char *base = mp_memory_root(handler, r);
     mp_handler_memory_t *memory = mp_generation_slot(generation,
                                                      handler->slot);
     if (memory && memory->module) {
@@ -94,16 +103,20 @@ remembered_by_slot(mp_importer_t *importer, mp_generation_t *generation,
                    ? remembered_by_key(importer, generation, handler, r)
                    : Py_NewRef(memory->module);
     }
-    PyObject *module = import_handler(importer, generation, handler, r);
+    PyObject *probes = PySet_New(NULL);
+    PyObject *module = probes ? import_handler(importer, generation, handler,
+                                               r, probes) : NULL;
     char *root = strdup(base);
     /* The slots may have moved, or been filled, while it was imported. */
     memory = mp_generation_slot(generation, handler->slot);
     if (module && root && memory && !memory->module) {
         memory->module = Py_NewRef(module);
+        memory->probes = Py_NewRef(probes);
         memory->root = root;
         root = NULL;
     }
     free(root);
+    Py_XDECREF(probes);
     return module;
 }
 
@@ -111,11 +124,9 @@ static PyObject *
 handler_module(mp_importer_t *importer, mp_generation_t *generation,
                const mp_handler_t *handler, request_rec *r)
 {
-    int by_request = !handler->is_location
-                     && (handler->wildcard || handler->regex);
-    return handler->slot < 0 || by_request
-               ? remembered_by_key(importer, generation, handler, r)
-               : remembered_by_slot(importer, generation, handler, r);
+    return mp_memory_has_slot(handler)
+               ? remembered_by_slot(importer, generation, handler, r)
+               : remembered_by_key(importer, generation, handler, r);
 }
 
 /* PythonReloadFailure error: the newest files of this module, or of one that

@@ -19,7 +19,7 @@ note_time(mp_importer_t *importer, PyObject *path)
     PyObject *time = PyLong_FromLongLong(now);
     int failed = time ? PyDict_SetItem(importer->restless, path, time) : -1;
     Py_XDECREF(time);
-    importer->calm_at = now + CALM_AFTER;
+    importer->has_restless = 1;
     return failed;
 }
 
@@ -77,7 +77,7 @@ tell(mp_importer_t *importer, PyObject *path)
         mp_thread_suspended_t held = mp_thread_suspend();
         mp_log(MP_LOG_SERVER(server), APLOG_WARNING, 0, "MPY0209",
                "'%s' is written without a pause: other changes go on without "
-               "it, until it has been left alone for half a second", file);
+               "it", file);
         mp_thread_resume(held);
     }
     PyErr_Clear(); /* the line is all there is to tell */
@@ -137,7 +137,7 @@ release(mp_importer_t *importer, PyObject *path)
 }
 
 int
-mp_restless_release(mp_importer_t *importer)
+mp_restless_release(mp_importer_t *importer, int all)
 {
     PyObject *path, *time;
     Py_ssize_t position = 0;
@@ -147,17 +147,12 @@ mp_restless_release(mp_importer_t *importer)
     }
     PyObject *restless = PyDict_Copy(importer->restless);
     while (restless && PyDict_Next(restless, &position, &path, &time)) {
-        if (PyLong_AsLongLong(time) + CALM_AFTER <= now
+        if ((all || PyLong_AsLongLong(time) + CALM_AFTER <= now)
             && release(importer, path) < 0) {
             break;
         }
     }
     Py_XDECREF(restless);
-    if (PyDict_GET_SIZE(importer->restless) == 0) {
-        importer->calm_at = 0;
-    }
-    else if (importer->calm_at <= now) {
-        importer->calm_at = now + CALM_AFTER;
-    }
+    importer->has_restless = PyDict_GET_SIZE(importer->restless) > 0;
     return PyErr_Occurred() ? -1 : 0;
 }

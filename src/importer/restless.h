@@ -3,7 +3,8 @@
  * A refresh during which one of the files it read is written to is thrown away
  * and tried again. A file that spoils one attempt after the other is set
  * aside: its events count for nothing until it has been left alone for a
- * moment, and everybody else's changes go on. [attached] The stage lock is
+ * moment, or somebody asks for what depends on it, and everybody else's
+ * changes go on. [attached] The stage lock is
  * held, but for mp_restless_has(). Functions answer 0, or -1 with an
  * exception, if nothing else is said. */
 #ifndef MP_IMPORTER_RESTLESS_H
@@ -25,7 +26,8 @@ int mp_restless_set_aside(mp_importer_t *importer);
 /* An attempt went well. */
 void mp_restless_forget(mp_importer_t *importer);
 
-/* Those that are left alone now are changes like any others. */
-int mp_restless_release(mp_importer_t *importer);
+/* Those that are left alone now are changes like any others; or all are,
+ * because somebody asks for them. */
+int mp_restless_release(mp_importer_t *importer, int all);
 
 #endif

@@ -16,6 +16,7 @@ void
 mp_retire_pin(mp_generation_t *generation)
 {
     generation->pins++;
+    generation->importer->pins++;
 }
 
 static int
@@ -61,6 +62,7 @@ mp_retire_instance(mp_importer_t *importer, mp_instance_t *instance)
 {
     if (!instance->is_retired && instance->file != Py_None) {
         instance->is_retired = 1;
+        importer->remains++;
         if (PyList_Append(importer->retired, (PyObject *)instance) < 0) {
             PyErr_Clear(); /* out of memory: its hook does not run */
         }
@@ -115,10 +117,33 @@ mp_retire_superseded(mp_importer_t *importer, mp_generation_t *before)
     }
 }
 
+/* ---- remains ----------------------------------------------------------- */
+
+#define FEW 50      /* not worth a collection */
+#define TOO_MANY 4  /* times what is alive: not to be put off any more */
+
+/* Modules are cycles, so old versions wait for a full collection, which stages
+ * put off (pace.h) and requests alone may never bring on. The moment for it is
+ * when nobody is kept waiting. */
+static void
+collect_remains(mp_importer_t *importer)
+{
+    mp_generation_t *current = (mp_generation_t *)importer->current;
+    Py_ssize_t alive = PyDict_GET_SIZE(current->table);
+    if (importer->remains < FEW || importer->remains < alive / 2
+        || (importer->pins > 0 && importer->remains < TOO_MANY * alive)
+        || !PyGC_IsEnabled()) {
+        return;
+    }
+    importer->remains = 0;
+    PyGC_Collect();
+}
+
 void
 mp_retire_unpin(mp_generation_t *generation)
 {
     mp_importer_t *importer = generation->importer;
+    importer->pins--;
     if (--generation->pins == 0
         && generation != (mp_generation_t *)importer->current) {
         Py_ssize_t place = PySequence_Index(importer->elders,
@@ -129,6 +154,7 @@ mp_retire_unpin(mp_generation_t *generation)
         PyErr_Clear(); /* it was no elder: memory had run out */
     }
     mp_retire_flush(importer);
+    collect_remains(importer);
 }
 
 /* ---- cleanups ---------------------------------------------------------- */

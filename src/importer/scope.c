@@ -222,6 +222,7 @@ mp_scope_import(mp_scope_t *scope, const char *text, request_rec *r)
         .importer = scope->importer,
         .generation = scope->generation,
         .importing = scope->importing,
+        .probes = scope->probes,
         .is_entry = !scope->importing,
     };
     request.search = make_search(scope, r);

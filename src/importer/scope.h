@@ -15,6 +15,7 @@ typedef struct {
     mp_instance_t *importing; /* the calling module, or NULL */
     PyObject *directory;      /* str: "./" means this; or None */
     PyObject *handler_root;   /* str: "~" means this; or None */
+    PyObject *probes;         /* set of str: gets where was searched; NULL */
     PyObject *path;           /* list of str, searched first */
 } mp_scope_t;
 

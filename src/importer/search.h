@@ -59,10 +59,4 @@ int mp_search_is_hidden(mp_importer_t *importer, mp_instance_t *instance);
  * hidden by a module or a regular package? 1 yes, 0 no, -1. */
 int mp_search_is_namespace(mp_importer_t *importer, mp_instance_t *instance);
 
-/* Do the imports of this instance still mean the same? 1 yes, 0 no, -1.
- * hidden: set that gets the names of loaded modules whose name now leads to
- * another file. */
-int mp_search_still_same(mp_importer_t *importer, mp_instance_t *instance,
-                         PyObject *hidden);
-
 #endif

@@ -6,8 +6,9 @@
 #include "importer/attempt.h"
 #include "importer/changes.h"
 #include "importer/code.h"
-#include "importer/effects.h"
+#include "importer/effects/effects.h"
 #include "importer/handover.h"
+#include "importer/interim.h"
 #include "importer/lock.h"
 #include "importer/portal.h"
 #include "importer/retire.h"
@@ -575,7 +576,11 @@ mp_stage_load(mp_importer_t *importer, mp_generation_t *generation,
               mp_instance_t *holder)
 {
     if (mp_lock_take(importer) < 0) {
-        return NULL;
+        return mp_interim_fall_back(generation, location->name);
+    }
+    if (generation->base && !importer->staging
+        && PyList_GET_SIZE(importer->bodies) == 0) {
+        importer->refresh(importer); /* it is asked for now */
     }
     long serial = importer->serial;
     mp_instance_t *instance = load(importer, generation, location, search,
@@ -613,6 +618,7 @@ is_hang_touched(mp_importer_t *importer)
 {
     int failed;
     mp_changes_collect(importer, &failed);
+    failed = failed || mp_changes_unite(importer) < 0;
     int touched = !failed && PyList_GET_SIZE(importer->moved) > 0;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(importer->bodies); i++) {
         mp_instance_t *instance = (mp_instance_t *)PyList_GET_ITEM(
@@ -651,6 +657,7 @@ void_stage(mp_importer_t *importer, PyObject *no_bodies)
     Py_SETREF(importer->bodies, Py_NewRef(no_bodies));
     importer->effects = NULL;
     importer->staging = NULL;
+    importer->interim = NULL;
     importer->reading = NULL;
     /* It had taken changes that it never dealt with. */
     PyList_Append(importer->moved, Py_None);

@@ -13,9 +13,9 @@
 
 /* The instance for a location in generation, executed if it is not there yet.
  * Borrowed from the generation's table; its body has run to its end, unless
- * this very thread is inside it (a cycle). NULL with the body's exception, which
- * holder, if not NULL, may live on with: it is executed again when that is
- * mended. */
+ * this very thread is inside it (a cycle). NULL with the body's exception,
+ * which holder, if not NULL, may live on with: it is executed again when that
+ * is mended. */
 mp_instance_t *mp_stage_load(mp_importer_t *importer,
                              mp_generation_t *generation,
                              const mp_location_t *location,

@@ -139,6 +139,12 @@ mp_thread_resume(mp_thread_suspended_t held)
     errno = saved;
 }
 
+void
+mp_thread_yield(void)
+{
+    mp_thread_resume(mp_thread_suspend());
+}
+
 void *
 mp_thread_pin(void)
 {

@@ -30,6 +30,10 @@ typedef PyThreadState *mp_thread_suspended_t;
 mp_thread_suspended_t mp_thread_suspend(void);
 void mp_thread_resume(mp_thread_suspended_t held);
 
+/* Let other threads have the GIL, in the middle of something long that runs no
+ * Python code. [attached] */
+void mp_thread_yield(void);
+
 /* The pin of the running request (importer/generation.h), borrowed; NULL in
  * threads that are not inside a request. */
 void *mp_thread_pin(void);

@@ -1,7 +1,7 @@
 /* addresses.c - a map from addresses to numbers. */
 #include "runtime/python.h"
 
-#include "importer/addresses.h"
+#include "importer/effects/addresses.h"
 
 #include <stdint.h>
 

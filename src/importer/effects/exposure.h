@@ -7,7 +7,7 @@
 #ifndef MP_IMPORTER_EXPOSURE_H
 #define MP_IMPORTER_EXPOSURE_H
 
-#include "importer/addresses.h"
+#include "importer/effects/addresses.h"
 #include "importer/generation.h"
 #include "importer/importer.h"
 #include "importer/instance.h"

@@ -11,12 +11,12 @@
 #ifndef MP_IMPORTER_EFFECTS_H
 #define MP_IMPORTER_EFFECTS_H
 
-#include "importer/exposure.h"
+#include "importer/effects/exposure.h"
 #include "importer/generation.h"
 #include "importer/importer.h"
 #include "importer/instance.h"
-#include "importer/uses.h"
-#include "importer/watched.h"
+#include "importer/effects/uses.h"
+#include "importer/effects/watched.h"
 
 /* What is watched while one body runs; on the stack of the one who runs it.
  * Bodies nest: importer->effects is the innermost. */

@@ -1,10 +1,10 @@
 /* foreign.c - the globals of a module that stand for what others own. */
 #include "runtime/python.h"
 
-#include "importer/foreign.h"
+#include "importer/effects/foreign.h"
 
 #include "importer/generation.h"
-#include "importer/uses.h"
+#include "importer/effects/uses.h"
 
 /* "from m import *": the globals that m has under the same name. */
 static int

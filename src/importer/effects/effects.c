@@ -11,10 +11,10 @@
  * weakly remembered, and die with their generation: they are no effect. */
 #include "runtime/python.h"
 
-#include "importer/effects.h"
+#include "importer/effects/effects.h"
 
-#include "importer/exposure.h"
-#include "importer/watched.h"
+#include "importer/effects/exposure.h"
+#include "importer/effects/watched.h"
 #include "runtime/thread.h"
 #include "server/log.h"
 
@@ -566,6 +566,8 @@ mp_effects_begin(mp_importer_t *importer, mp_effects_t *effects,
     return 0;
 }
 
+#define ROWS_AT_ONCE 32
+
 /* What the body has changed, found out and noted. */
 static int
 conclude(mp_importer_t *importer, mp_effects_t *effects, int body_failed)
@@ -573,10 +575,14 @@ conclude(mp_importer_t *importer, mp_effects_t *effects, int body_failed)
     PyObject *name, *row, *module = effects->instance->module;
     Py_ssize_t position = 0;
     int failed = 0;
-    while (!failed && effects->watches
-           && PyDict_Next(effects->watches, &position, &name, &row)) {
+    for (int i = 1; !failed && effects->watches
+                    && PyDict_Next(effects->watches, &position, &name, &row);
+         i++) {
         failed = check_row(importer, effects->watched, PyLong_AsSsize_t(row),
                            effects);
+        if (i % ROWS_AT_ONCE == 0) {
+            mp_thread_yield();
+        }
     }
     if (!failed && !body_failed) {
         failed = note_classes(effects, PyModule_GetDict(module), 1);

@@ -5,10 +5,10 @@
  * its globals. */
 #include "runtime/python.h"
 
-#include "importer/exposure.h"
+#include "importer/effects/exposure.h"
 
-#include "importer/fingerprint.h"
-#include "importer/foreign.h"
+#include "importer/effects/fingerprint.h"
+#include "importer/effects/foreign.h"
 
 #include <stdint.h>
 #include <string.h>

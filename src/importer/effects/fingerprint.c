@@ -10,9 +10,9 @@
  * only exact str, int, float and bytes are hashed, the rest is tp_traverse. */
 #include "runtime/python.h"
 
-#include "importer/fingerprint.h"
+#include "importer/effects/fingerprint.h"
 
-#include "importer/addresses.h"
+#include "importer/effects/addresses.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #ifndef MP_IMPORTER_WATCHED_H
 #define MP_IMPORTER_WATCHED_H
 
-#include "importer/fingerprint.h"
+#include "importer/effects/fingerprint.h"
 #include "importer/importer.h"
 #include "importer/instance.h"
 

@@ -13,9 +13,9 @@
  * what the interpreter has made of it meanwhile, with zeroed caches. */
 #include "runtime/python.h"
 
-#include "importer/uses.h"
+#include "importer/effects/uses.h"
 
-#include "importer/addresses.h"
+#include "importer/effects/addresses.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* watched.c - the fingerprints of the modules that bodies watch. */
 #include "runtime/python.h"
 
-#include "importer/watched.h"
+#include "importer/effects/watched.h"
 
-#include "importer/foreign.h"
+#include "importer/effects/foreign.h"
 
 mp_watched_t *
 mp_watched_create(mp_importer_t *importer)

@@ -1,14 +1,16 @@
 """Requests that a refresh does not concern: they neither wait for it nor do
 its work, and still see one generation and the newest files."""
 
+import threading
 import time
 
 import pytest
 
-from httpd import SAVES, counted, page, together
+from httpd import SAVES, counted, later, page, together
 
 ONE = {"mpm": "worker", "children": 1}
 APPLICATION = "PythonModulePath ${SITE}/app"
+HELLO = "SetHandler mod_python\nPythonHandler hello\n"
 LEAF = """
     import harness
     if {value} > 1:
@@ -192,3 +194,48 @@ def test_requests_and_saves_of_another_page_do_not_disturb_each_other(site):
 
     together(work, 6)
     assert site.get("small/?late").text == "51"
+
+
+@pytest.mark.parametrize("pause", [0, 0.02])
+@pytest.mark.parametrize("file", ["child.py", "data.txt"])
+def test_file_that_is_rewritten_all_the_time_holds_up_no_other_directory(
+        own_server, file, pause):
+    server = own_server(**ONE, files={
+        "a/hello.py": page("child.value", "import child"),
+        "a/child.py": "import os\nvalue = open(os.path.dirname(__file__)"
+                      " + '/data.txt').read()\n",
+        "a/data.txt": "1", "a/.htaccess": HELLO,
+        "b/hello.py": page("(child.value, extra)", """
+            import child
+            try:
+                from added import extra
+            except ImportError:
+                extra = 0
+            """),
+        "b/child.py": "value = 1\n", "b/.htaccess": HELLO})
+    site = server.site
+    assert site.get("a/").text == "1" and site.get("b/").text == "(1, 0)"
+    site.log.allow(f"MPY0209.*{file}")
+    stop = threading.Event()
+    text = site.text("a/" + file)
+
+    def write():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            site.edit("a/" + file, text + f"#{number}\n")
+            time.sleep(pause)
+
+    writer = later(write)
+    try:
+        for number in range(2, 8):
+            site.edit("b/child.py", f"value = {number}\n")
+            assert site.get("b/").text == f"({number}, 0)"
+            site.write({"b/added.py": "extra = 1\n"})
+            assert site.get("b/").text == f"({number}, 1)"
+            site.remove("b/added.py")
+            assert site.get("b/").text == f"({number}, 0)"
+    finally:
+        stop.set()
+        writer.result(20)
+    assert site.get("a/").status == 200

@@ -7,14 +7,11 @@
 
 #include "hooks/phases.h"
 
+#include "hooks/call.h"
 #include "hooks/error_page.h"
-#include "hooks/interpreter.h"
-#include "hooks/reload.h"
 #include "importer/api.h"
 #include "objects/request.h"
 #include "runtime/error.h"
-#include "runtime/path.h"
-#include "runtime/stream.h"
 #include "runtime/text.h"
 #include "runtime/thread.h"
 #include "server/config.h"
@@ -31,12 +28,8 @@
 
 /* One run of a phase; lives on the runner's stack. */
 typedef struct {
-    mp_request_t *request;
+    mp_call_t call;
     mp_phase_t phase;
-    const mp_dir_config_t *config;
-    mp_interp_t *interp;
-    PyObject *proxy;    /* the request object */
-    PyObject *pin;      /* borrowed from the root's holding */
     const mp_handler_t *handler; /* the one that runs now */
     int ran;            /* handlers that were called */
 } run_t;
@@ -50,7 +43,8 @@ log_in_run(run_t *run, const char *code, const char *what)
     snprintf(text, sizeof(text), "%s %s: %s", mp_phases[run->phase].directive,
              run->handler->text, what);
     mp_thread_suspended_t held = mp_thread_suspend();
-    mp_log(MP_LOG_REQUEST(run->request->r), APLOG_ERR, 0, code, "%s", text);
+    mp_log(MP_LOG_REQUEST(run->call.request->r), APLOG_ERR, 0, code, "%s",
+           text);
     mp_thread_resume(held);
 }
 
@@ -85,7 +79,7 @@ server_return_code(run_t *run)
         PyObject *status = PyTuple_GET_SIZE(args) > 1
                                ? PyTuple_GET_ITEM(args, 1) : Py_None;
         if (PyLong_Check(status) && PyLong_AsLong(status) > 0) {
-            run->request->r->status = (int)PyLong_AsLong(status);
+            run->call.request->r->status = (int)PyLong_AsLong(status);
         }
     }
     else {
@@ -118,26 +112,27 @@ static int
 may_send_page(const run_t *run)
 {
     return run->phase != MP_PHASE_LOG && run->phase != MP_PHASE_CLEANUP
-           && !run->request->r->connection->aborted
-           && mp_config_debug(run->config);
+           && !run->call.request->r->connection->aborted
+           && mp_config_debug(run->call.config);
 }
 
 /* Detached. An exception has been logged: what becomes of the response. */
 static int
 answer_exception(run_t *run, const char *traceback)
 {
-    request_rec *r = run->request->r;
+    request_rec *r = run->call.request->r;
     if (mp_request_is_answered(r)) {
         return DONE;
     }
-    if (run->phase == MP_PHASE_HANDLER && run->request->bytes_queued > 0) {
+    if (run->phase == MP_PHASE_HANDLER
+        && run->call.request->bytes_queued > 0) {
         return r->connection->aborted ? DONE : break_off_response(r);
     }
     if (!traceback || !may_send_page(run)) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    mp_error_page_send(run->request, run->handler,
-                       mp_phases[run->phase].directive, run->interp->name,
+    mp_error_page_send(run->call.request, run->handler,
+                       mp_phases[run->phase].directive, run->call.interp->name,
                        traceback);
     return DONE;
 }
@@ -146,14 +141,14 @@ answer_exception(run_t *run, const char *traceback)
 static int
 exception_code(run_t *run)
 {
-    mp_state_t *state = run->interp->state;
-    request_rec *r = run->request->r;
+    mp_state_t *state = run->call.interp->state;
+    request_rec *r = run->call.request->r;
     if (PyErr_ExceptionMatches(state->server_return)) {
         return server_return_code(run);
     }
     mp_text_view_t view = {0};
     PyObject *exc = PyErr_GetRaisedException();
-    PyObject *text = mp_config_debug(run->config)
+    PyObject *text = mp_config_debug(run->call.config)
                          ? mp_error_format(state, exc) : NULL;
     if (!text || mp_text_view(&view, text, "traceback") < 0) {
         PyErr_Clear(); /* no page, then; the log has its own copy */
@@ -171,7 +166,7 @@ exception_code(run_t *run)
         char what[512];
         snprintf(what, sizeof(what), "%s %s (interpreter '%s', pid %ld)",
                  mp_phases[run->phase].directive, run->handler->text,
-                 run->interp->name, (long)getpid());
+                 run->call.interp->name, (long)getpid());
         PyErr_SetRaisedException(Py_NewRef(exc));
         mp_error_log(state, MP_LOG_REQUEST(r), "MPY0401", what);
     }
@@ -190,7 +185,7 @@ exception_code(run_t *run)
 static int
 wants_debugger(const run_t *run)
 {
-    return run->config->enable_pdb > 0
+    return run->call.config->enable_pdb > 0
            && (ap_exists_config_define("ONE_PROCESS")
                || ap_exists_config_define("DEBUG")); /* httpd -X */
 }
@@ -199,11 +194,12 @@ static PyObject *
 call_handler(run_t *run, PyObject *callable)
 {
     if (!wants_debugger(run)) {
-        return PyObject_CallOneArg(callable, run->proxy);
+        return PyObject_CallOneArg(callable, run->call.proxy);
     }
     PyObject *debugger = PyImport_ImportModule("mod_python.debugger");
     PyObject *result = debugger
-        ? PyObject_CallMethod(debugger, "runcall", "OO", callable, run->proxy)
+        ? PyObject_CallMethod(debugger, "runcall", "OO", callable,
+                              run->call.proxy)
         : NULL;
     Py_XDECREF(debugger);
     return result;
@@ -215,8 +211,8 @@ static int
 run_handler(run_t *run)
 {
     PyObject *callable = mp_importer_resolve(
-        run->interp->state->importer, run->pin, run->handler,
-        run->phase, run->request->r, run->proxy);
+        run->call.interp->state->importer, run->call.pin, run->handler,
+        run->phase, run->call.request->r, run->call.proxy);
     if (!callable && !PyErr_Occurred()) {
         return DECLINED;
     }
@@ -242,7 +238,7 @@ goes_on(mp_phase_t phase, int code)
 static int
 run_list(run_t *run, const apr_array_header_t *list, int *code)
 {
-    mp_request_t *request = run->request;
+    mp_request_t *request = run->call.request;
     request->running = list;
     for (int i = 0; list && i < list->nelts; i++) {
         int before = run->ran;
@@ -263,7 +259,7 @@ run_list(run_t *run, const apr_array_header_t *list, int *code)
 static int
 run_lists(run_t *run, const apr_array_header_t *configured)
 {
-    mp_request_t *request = run->request;
+    mp_request_t *request = run->call.request;
     mp_request_t before = *request;
     int code = DECLINED;
     request->phase = run->phase;
@@ -277,98 +273,28 @@ run_lists(run_t *run, const apr_array_header_t *configured)
     return code;
 }
 
-/* ---- attaching --------------------------------------------------------- */
-
-/* Pin the generation that the whole request sees, unless an earlier phase has
- * done so. [attached] */
-static void
-pin(run_t *run, mp_holding_t *holding, int is_stale)
-{
-    mp_importer_t *importer = run->interp->state->importer;
-    if (!holding->pin) {
-        if (mp_importer_add_applications(importer,
-                                         run->request->r->server) < 0) {
-            PyErr_Clear(); /* out of memory: those modules stay cold */
-        }
-        holding->pin = mp_importer_pin(importer, is_stale, run->handler,
-                                       run->request->r);
-        mp_thread_set_pin(holding->pin);
-    }
-    run->pin = holding->pin;
-}
-
-static int
-run_attached(run_t *run, const apr_array_header_t *configured,
-             mp_holding_t *holding, int is_stale)
-{
-    mp_state_t *state = run->interp->state;
-    int code = HTTP_INTERNAL_SERVER_ERROR;
-    run->handler = configured && configured->nelts
-        ? APR_ARRAY_IDX(configured, 0, const mp_handler_t *)
-        : APR_ARRAY_IDX(run->request->added[run->phase], 0,
-                        const mp_handler_t *);
-    mp_log_place_t place = mp_thread_set_place(
-        MP_LOG_REQUEST(run->request->r));
-    pin(run, holding, is_stale);
-    if (run->config->path
-        && mp_path_apply(state, run->config->path) < 0) {
-        code = exception_code(run);
-    }
-    else {
-        run->proxy = mp_request_wrap(state, run->request);
-        code = run->proxy ? run_lists(run, configured) : exception_code(run);
-    }
-    Py_XDECREF(run->proxy);
-    mp_stream_end_lines(state);
-    mp_thread_set_place(place);
-    return code;
-}
-
-/* Attach, pin, run. */
-static int
-run_in_interpreter(run_t *run, const apr_array_header_t *configured)
-{
-    mp_request_t *root = run->request->root;
-    mp_importer_t *importer = run->interp->state->importer;
-    mp_holding_t *holding = mp_context_holding(root, run->interp);
-    int is_stale = !holding->pin
-                   && mp_reload_is_due(importer, run->config);
-    mp_thread_scope_t outer;
-    if (mp_thread_enter(&outer, run->interp, holding->pin) < 0) {
-        mp_log(MP_LOG_REQUEST(run->request->r), APLOG_CRIT, 0, "MPY0404",
-               "%s: this thread cannot run Python (out of memory)",
-               mp_phases[run->phase].directive);
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    int code = run_attached(run, configured, holding, is_stale);
-    mp_thread_leave(&outer);
-    return code;
-}
+/* ---- a phase ----------------------------------------------------------- */
 
 static int
 run_phase(request_rec *r, mp_phase_t phase,
           const apr_array_header_t *configured, const char *extension)
 {
     mp_request_t *request = mp_context_get(r);
-    run_t run = {
-        .request = request,
-        .phase = phase,
-        .config = mp_config_of_request(r),
-    };
-    const apr_array_header_t *first = configured ? configured
-                                                 : request->added[phase];
+    run_t run = {.phase = phase};
+    const apr_array_header_t *first = configured && configured->nelts
+        ? configured : request->added[phase];
     if (extension) {
         request->extension = extension;
     }
-    run.interp = mp_interpreter_of_request(
-        r, run.config, APR_ARRAY_IDX(first, 0, const mp_handler_t *));
-    if (!run.interp) {
-        mp_log(MP_LOG_REQUEST(r), APLOG_ERR, 0, "MPY0405",
-               "%s: there is no Python in this process; an earlier line says "
-               "why", mp_phases[phase].directive);
+    run.handler = APR_ARRAY_IDX(first, 0, const mp_handler_t *);
+    if (mp_call_begin(&run.call, r, run.handler, mp_phases[phase].directive)
+        < 0) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    return run_in_interpreter(&run, configured);
+    int code = mp_call_prepare(&run.call) < 0 ? exception_code(&run)
+                                              : run_lists(&run, configured);
+    mp_call_end(&run.call);
+    return code;
 }
 
 /* Asked in every hook of every request of the server, so it calls nothing. */

@@ -221,3 +221,14 @@ def test_module_that_nobody_imports_any_more_takes_its_effects_along(
         "r.py": "items = []\n",
         "g.py": "import r\nr.items.append(1)\n", **files,
     }, [Step(edit, asked=(0, 1))])
+
+
+@pytest.mark.parametrize("text", [page("k.v", "import k"),
+                                  late_page("k.v", "import k")],
+                         ids=["import", "late"])
+def test_page_that_begins_to_import_what_does_not_load_does_not_either(
+        lab, text):
+    lab.run(["h1", "k"], {
+        "h1.py": page("1"), "k.py": "import c\nv = 1\n" + page("v"),
+        "c.py": "",
+    }, [Step({"c.py": None}), Step({"h1.py": text}), Step({"c.py": ""})])

@@ -4,6 +4,7 @@
 #include "importer/generation.h"
 
 #include "runtime/thread.h"
+#include "server/config.h"
 #include "server/handlers.h"
 
 #include <stdlib.h>
@@ -58,6 +59,24 @@ mp_generation_commit(mp_importer_t *importer, mp_generation_t *generation)
     PyObject *before = importer->current;
     importer->current = Py_NewRef(generation);
     Py_DECREF(before);
+}
+
+int
+mp_generation_raise_failure(mp_generation_t *generation,
+                            mp_instance_t *instance)
+{
+    const request_rec *r = PyDict_GET_SIZE(generation->failures) > 0
+                               ? mp_thread_place().r : NULL;
+    if (!r || mp_config_reload_failure(mp_config_of_request(r))
+                  != MP_FAILURE_ERROR) {
+        return 0;
+    }
+    PyObject *exc = PyDict_GetItemWithError(generation->failures,
+                                            instance->name);
+    if (exc) {
+        PyErr_SetRaisedException(Py_NewRef(exc));
+    }
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 mp_handler_memory_t *

@@ -56,6 +56,12 @@ mp_generation_t *mp_generation_here(mp_importer_t *importer,
 void mp_generation_commit(mp_importer_t *importer,
                           mp_generation_t *generation);
 
+/* PythonReloadFailure error is in force for the request of this thread, and
+ * the newest files of instance, or of one that it depends on, do not load: -1
+ * with that exception; else 0. */
+int mp_generation_raise_failure(mp_generation_t *generation,
+                                mp_instance_t *instance);
+
 /* A handler slot's memory in this generation; NULL when out of memory. The
  * address holds until another slot is asked for. */
 mp_handler_memory_t *mp_generation_slot(mp_generation_t *generation,

@@ -137,8 +137,11 @@ load_located(const mp_import_request_t *request,
                                  location, request->search, is_entry,
                                  edge_holder(request));
     }
-    return instance && mp_import_record_edge(request, instance) == 0
-               ? instance : NULL;
+    if (!instance || mp_import_record_edge(request, instance) < 0
+        || mp_generation_raise_failure(request->generation, instance) < 0) {
+        return NULL;
+    }
+    return instance;
 }
 
 /* A namespace package made anew does not know its old parts, nor is it the

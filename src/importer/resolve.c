@@ -129,27 +129,15 @@ handler_module(mp_importer_t *importer, mp_generation_t *generation,
                : remembered_by_key(importer, generation, handler, r);
 }
 
-/* PythonReloadFailure error: the newest files of this module, or of one that
- * it depends on, do not load; that is the answer. */
+/* That the newest files of this module do not load may be the answer. */
 static int
 raise_failure(mp_importer_t *importer, mp_generation_t *generation,
-              PyObject *module, request_rec *r)
+              PyObject *module)
 {
-    if (PyDict_GET_SIZE(generation->failures) == 0 || !r
-        || mp_config_reload_failure(mp_config_of_request(r))
-               != MP_FAILURE_ERROR
-        || !PyModule_Check(module)) {
-        return 0;
-    }
-    mp_instance_t *instance = mp_instance_of_globals(
-        importer->state, PyModule_GetDict(module));
-    PyObject *exc = instance
-        ? PyDict_GetItemWithError(generation->failures, instance->name)
+    mp_instance_t *instance = PyModule_Check(module)
+        ? mp_instance_of_globals(importer->state, PyModule_GetDict(module))
         : NULL;
-    if (exc) {
-        PyErr_SetRaisedException(Py_NewRef(exc));
-    }
-    return PyErr_Occurred() ? -1 : 0;
+    return instance ? mp_generation_raise_failure(generation, instance) : 0;
 }
 
 static PyObject *
@@ -275,7 +263,7 @@ mp_importer_resolve(mp_importer_t *importer, PyObject *pin,
         return Py_NewRef((PyObject *)handler->callable);
     }
     PyObject *module = handler_module(importer, generation, handler, r);
-    if (!module || raise_failure(importer, generation, module, r) < 0) {
+    if (!module || raise_failure(importer, generation, module) < 0) {
         Py_XDECREF(module);
         return NULL;
     }

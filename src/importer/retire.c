@@ -130,7 +130,7 @@ collect_remains(mp_importer_t *importer)
 {
     mp_generation_t *current = (mp_generation_t *)importer->current;
     Py_ssize_t alive = PyDict_GET_SIZE(current->table);
-    if (importer->remains < FEW || importer->remains < alive / 2
+    if (importer->remains < FEW || importer->remains < alive
         || (importer->pins > 0 && importer->remains < TOO_MANY * alive)
         || !PyGC_IsEnabled()) {
         return;

@@ -2,6 +2,7 @@
  * the table of everything that _apache is made of. */
 #include "runtime/python.h"
 
+#include "hooks/auth.h"
 #include "hooks/connections.h"
 #include "hooks/lifecycle.h"
 #include "hooks/phases.h"
@@ -98,6 +99,7 @@ register_hooks(apr_pool_t *pool)
     mp_lifecycle_register(pool);
     mp_phases_register(pool);
     mp_connections_register(pool);
+    mp_auth_register(pool);
 }
 
 /* The one exported symbol. Not AP_DECLARE_MODULE: that leaves the visibility

@@ -94,6 +94,18 @@ REQ_PROCEED: Final = 0
 REQ_NOACTION: Final = -1
 REQ_ABORTED: Final = 500
 
+# Answers of PythonAuthnProvider and of Require python.
+AUTH_DENIED: Final = 0
+AUTH_GRANTED: Final = 1
+AUTH_USER_FOUND: Final = 2
+AUTH_USER_NOT_FOUND: Final = 3
+AUTH_GENERAL_ERROR: Final = 4
+AUTHZ_DENIED: Final = 0
+AUTHZ_GRANTED: Final = 1
+AUTHZ_NEUTRAL: Final = 2
+AUTHZ_GENERAL_ERROR: Final = 3
+AUTHZ_DENIED_NO_USER: Final = 4
+
 # Levels of the error log.
 APLOG_EMERG: Final = 0
 APLOG_ALERT: Final = 1
@@ -103,6 +115,14 @@ APLOG_WARNING: Final = 4
 APLOG_NOTICE: Final = 5
 APLOG_INFO: Final = 6
 APLOG_DEBUG: Final = 7
+APLOG_TRACE1: Final = 8
+APLOG_TRACE2: Final = 9
+APLOG_TRACE3: Final = 10
+APLOG_TRACE4: Final = 11
+APLOG_TRACE5: Final = 12
+APLOG_TRACE6: Final = 13
+APLOG_TRACE7: Final = 14
+APLOG_TRACE8: Final = 15
 APLOG_NOERRNO: Final = 0
 
 # req.method_number; bits of req.allowed.

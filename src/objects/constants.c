@@ -14,6 +14,7 @@
 #include <http_core.h>
 #include <http_log.h>
 #include <httpd.h>
+#include <mod_auth.h>
 
 typedef struct {
     const char *name;
@@ -102,6 +103,20 @@ static const number_t results[] = {
     {NULL, 0},
 };
 
+static const number_t answers[] = {
+    SAME(AUTH_DENIED), /* of PythonAuthnProvider */
+    SAME(AUTH_GRANTED),
+    SAME(AUTH_USER_FOUND),
+    SAME(AUTH_USER_NOT_FOUND),
+    SAME(AUTH_GENERAL_ERROR),
+    SAME(AUTHZ_DENIED), /* of Require python */
+    SAME(AUTHZ_GRANTED),
+    SAME(AUTHZ_NEUTRAL),
+    SAME(AUTHZ_GENERAL_ERROR),
+    SAME(AUTHZ_DENIED_NO_USER),
+    {NULL, 0},
+};
+
 static const number_t log_levels[] = {
     SAME(APLOG_EMERG),
     SAME(APLOG_ALERT),
@@ -111,6 +126,14 @@ static const number_t log_levels[] = {
     SAME(APLOG_NOTICE),
     SAME(APLOG_INFO),
     SAME(APLOG_DEBUG),
+    SAME(APLOG_TRACE1),
+    SAME(APLOG_TRACE2),
+    SAME(APLOG_TRACE3),
+    SAME(APLOG_TRACE4),
+    SAME(APLOG_TRACE5),
+    SAME(APLOG_TRACE6),
+    SAME(APLOG_TRACE7),
+    SAME(APLOG_TRACE8),
     {"APLOG_NOERRNO", 0}, /* programs add it to a level; it means nothing */
     {NULL, 0},
 };
@@ -254,8 +277,8 @@ static const number_t files[] = {
 };
 
 static const number_t *const groups[] = {
-    statuses,      results,      log_levels, methods, places,
-    request_kinds, server_facts, files,
+    statuses, results,       answers,      log_levels, methods,
+    places,   request_kinds, server_facts, files,
 };
 
 static const string_t strings[] = {

@@ -193,6 +193,47 @@ add_connection_handlers(cmd_parms *cmd, void *mconfig, const char *arguments)
     return NULL;
 }
 
+/* Two handlers: the second, for AuthDigestProvider, is get_realm_hash of the
+ * first one's module unless it is given. */
+static const char *
+set_authn_provider(cmd_parms *cmd, void *mconfig, const char *arguments)
+{
+    mp_dir_config_t *config = mconfig;
+    apr_array_header_t *handlers = apr_array_make(cmd->pool, 2,
+                                                  sizeof(mp_handler_t *));
+    apr_array_header_t *extensions;
+    const char *error;
+    mp_handler_t *digest;
+
+    error = mp_handlers_parse(handlers, &extensions, cmd, arguments, 0);
+    if (error) {
+        return error;
+    }
+    if (handlers->nelts > 2) {
+        return apr_psprintf(cmd->pool, "%s: more than two functions in '%s'; "
+                            "write one for passwords and, for "
+                            "AuthDigestProvider, one for the hash",
+                            cmd->cmd->name, arguments);
+    }
+    if (handlers->nelts == 1) {
+        const mp_handler_t *first = APR_ARRAY_IDX(handlers, 0,
+                                                  mp_handler_t *);
+
+        digest = apr_pmemdup(cmd->pool, first, sizeof(*first));
+        digest->object = NULL;
+        digest->slot = -1;
+        APR_ARRAY_PUSH(handlers, mp_handler_t *) = digest;
+    }
+    digest = APR_ARRAY_IDX(handlers, 1, mp_handler_t *);
+    if (!digest->object) {
+        digest->object = "get_realm_hash";
+        digest->text = apr_pstrcat(cmd->pool, digest->module, "::",
+                                   digest->object, NULL);
+    }
+    config->authn = handlers;
+    return NULL;
+}
+
 /* One value. */
 
 /* The index of word, or -1 with *error. */
@@ -432,6 +473,8 @@ const command_rec mp_config_commands[] = {
                      "module ... [| .ext ...]"),
     AP_INIT_RAW_ARGS("PythonConnectionHandler", add_connection_handlers, NULL,
                      RSRC_CONF, "module[::object]"),
+    AP_INIT_RAW_ARGS("PythonAuthnProvider", set_authn_provider, NULL, OR_ALL,
+                     "module[::function] [module[::function]]"),
     AP_INIT_TAKE2("PythonImport", add_import, NULL, RSRC_CONF,
                   "module[::function] interpreter"),
     TEXT("PythonPath", path,
@@ -531,6 +574,9 @@ mp_config_merge_dir(apr_pool_t *pool, void *outer_config, void *inner_config)
     }
     if (inner->path) {
         merged->path = inner->path;
+    }
+    if (inner->authn) {
+        merged->authn = inner->authn;
     }
     merged->interp_per_directory = merge_choice(outer->interp_per_directory,
                                                 inner->interp_per_directory);

@@ -31,6 +31,8 @@ typedef struct {
     apr_table_t *options;    /* PythonOption; "" means unset */
     const char *interpreter; /* PythonInterpreter */
     const char *path;        /* PythonPath: the expression */
+    apr_array_header_t *authn; /* PythonAuthnProvider: two mp_handler_t *, for
+                                  passwords and for Digest; or NULL */
     int interp_per_directory;
     int interp_per_directive;
     int debug;

@@ -45,6 +45,10 @@ const mp_phase_row_t mp_phases[MP_PHASE_ROWS] = {
      "cleanuphandler",                  1, 1,        1,       0,     0},
     {"PythonConnectionHandler",
      "connectionhandler",               0, 0,        0,       0,     1},
+    {"PythonAuthnProvider",
+     "check_password",                  0, 0,        0,       0,     0},
+    {"Require python",
+     "check_authorization",             0, 0,        0,       0,     0},
 };
 /* clang-format on */
 
@@ -386,6 +390,16 @@ mp_handlers_parse(apr_array_header_t *handlers,
                              "'module' or 'module::object'", name, arguments);
     }
     return error;
+}
+
+const char *
+mp_handlers_parse_word(apr_array_header_t *handlers, cmd_parms *cmd,
+                       const char *text)
+{
+    mp_handler_t place = {0};
+    const char *error = find_place(&place, cmd);
+
+    return error ? error : add_handler(handlers, cmd, &place, text);
 }
 
 /* Places that depend on the request. */

@@ -26,6 +26,8 @@ typedef enum {
     MP_PHASE_CLEANUP,
     MP_PHASE_COUNT,                        /* phases of a request */
     MP_PHASE_CONNECTION = MP_PHASE_COUNT,  /* not of a request */
+    MP_PHASE_AUTHN_PROVIDER,               /* asked by other modules' phases */
+    MP_PHASE_AUTHZ_PROVIDER,
     MP_PHASE_ROWS
 } mp_phase_t;
 
@@ -81,6 +83,11 @@ const char *mp_handlers_parse(apr_array_header_t *handlers,
                               apr_array_header_t **extensions,
                               cmd_parms *cmd, const char *arguments,
                               int silent);
+
+/* The same for one handler that is part of another module's directive: one
+ * word, quotes removed. */
+const char *mp_handlers_parse_word(apr_array_header_t *handlers,
+                                   cmd_parms *cmd, const char *text);
 
 /* One handler from its text, for req.add_handler() and the like: in pool,
  * slot -1. directory is canonical or NULL. */

@@ -6,6 +6,7 @@
 #include "hooks/connections.h"
 #include "hooks/lifecycle.h"
 #include "hooks/phases.h"
+#include "hooks/sharing.h"
 #include "importer/api.h"
 #include "importer/finder.h"
 #include "importer/generation.h"
@@ -18,6 +19,7 @@
 #include "objects/constants.h"
 #include "objects/finfo.h"
 #include "objects/functions.h"
+#include "objects/global_lock.h"
 #include "objects/hlist.h"
 #include "objects/request.h"
 #include "objects/server_info.h"
@@ -49,6 +51,7 @@ static const mp_type_row_t types[] = {
 
 static PyMethodDef *const functions[] = {
     mp_functions,
+    mp_global_lock_functions,
     mp_stream_functions,
     mp_importer_functions,
     mp_report_functions,
@@ -96,6 +99,7 @@ static void
 register_hooks(apr_pool_t *pool)
 {
     mp_module_set_exports(&exports);
+    mp_sharing_register(pool);
     mp_lifecycle_register(pool);
     mp_phases_register(pool);
     mp_connections_register(pool);

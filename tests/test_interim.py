@@ -160,6 +160,61 @@ def test_broken_change_that_nobody_asks_for_is_told_when_somebody_does(site):
     assert site.get("large/").text == "3"
 
 
+def test_release_flipped_while_other_changes_wait_is_new(own_server):
+    """What the others left out says nothing of what changed since."""
+    site = own_server(APPLICATION, **ONE, threads=16, files={
+        **FILES, "r1/hello.py": page("1"), "r1/.htaccess": HELLO,
+        "r2/hello.py": "import harness\nharness.wait(__file__, 'flip')\n"
+                       + page("2"), "r2/.htaccess": HELLO}, start=False)
+    site.site.point("current", "r1")
+    site.start()
+    site = site.site
+    assert site.get("current/").text == "1"
+    assert site.get("large/").text == site.get("small/").text == "1"
+    site.edit("app/leaf.py", "value = 2\n")
+    assert site.get("small/").text == "1"
+    site.point("current", "r2")
+    first = site.later("current/")
+    site.wait_parked("flip")
+    second = site.later("current/")
+    time.sleep(0.1)
+    assert not second.done()
+    site.open_gate("flip")
+    assert first.result(20).text == second.result(20).text == "2"
+
+
+def test_change_that_concerns_what_is_only_now_executed_is_seen(own_server):
+    """It concerned nobody when it was looked at."""
+    site = own_server(APPLICATION, **ONE, threads=16, files={
+        **FILES, "page/.htaccess": HELLO, "page/extra.py": "name = 'extra'\n",
+        "page/hello.py": page("found and found.name", """
+            import harness
+            try:
+                import extra as found
+            except ImportError:
+                try:
+                    import spare as found
+                except ImportError:
+                    found = None
+                harness.wait(__file__, "hello")
+            """)}).site
+    assert site.get("page/").text == "extra"
+    assert site.get("large/").text == site.get("small/").text == "1"
+    site.path("page/extra.py").rename(site.path("page/spare.py"))
+    first = site.later("page/")
+    site.wait_parked("hello")
+    assert site.get("small/").text == "1"
+    site.remove("page/spare.py")
+    assert site.get("small/").text == "1"
+    site.open_gate("hello")
+    assert first.result(20).status == 200
+    large = begin_stage(site)
+    second = site.later("page/")
+    site.open_gate("body")
+    assert second.result(20).text == "None"
+    assert large.result(20).text == "2"
+
+
 def test_later_phase_that_changes_concern_sees_them(own_server):
     site = own_server(APPLICATION, **ONE, files={
         **FILES,

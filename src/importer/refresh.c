@@ -380,6 +380,8 @@ begin(mp_refresh_t *refresh, mp_importer_t *importer)
 {
     memset(refresh, 0, sizeof(*refresh));
     refresh->began_at = apr_time_now();
+    /* What it left out is no longer all that changed. */
+    mp_interim_close(importer);
     if (mp_reach_find(&refresh->reach, importer) < 0) {
         return -1;
     }
@@ -489,6 +491,10 @@ refresh_locked(mp_importer_t *importer, const mp_asker_t *asker)
                 return again;
             }
         }
+    }
+    /* What concerned nobody may concern what was loaded meanwhile. */
+    if (done != PUT_OFF && mp_changes_unite(importer) < 0) {
+        done = -1;
     }
     /* Before the view is quiet: somebody may ask without the GIL. */
     importer->has_put_off = done == PUT_OFF || has_news(importer);

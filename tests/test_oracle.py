@@ -232,3 +232,11 @@ def test_page_that_begins_to_import_what_does_not_load_does_not_either(
         "h1.py": page("1"), "k.py": "import c\nv = 1\n" + page("v"),
         "c.py": "",
     }, [Step({"c.py": None}), Step({"h1.py": text}), Step({"c.py": ""})])
+
+
+def test_page_that_comes_back_with_a_broken_module_does_not_load(lab):
+    lab.run(["h0", "h1"], {
+        "h0.py": page("f.v", "import f"), "h1.py": page("f.v", "import f"),
+        "f.py": "v = 1\n",
+    }, [Step({"f.py": "v = 2\n", "h0.py": None}),
+        Step({"f.py": "v = 3\ndef (\n", "h0.py": page("f.v", "import f")})])

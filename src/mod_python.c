@@ -4,6 +4,7 @@
 
 #include "hooks/auth.h"
 #include "hooks/connections.h"
+#include "hooks/filters.h"
 #include "hooks/lifecycle.h"
 #include "hooks/phases.h"
 #include "hooks/sharing.h"
@@ -18,6 +19,7 @@
 #include "objects/connection.h"
 #include "objects/constants.h"
 #include "objects/finfo.h"
+#include "objects/filter.h"
 #include "objects/functions.h"
 #include "objects/global_lock.h"
 #include "objects/hlist.h"
@@ -42,6 +44,7 @@ static const mp_type_row_t types[] = {
     {MP_TYPE_CONNECTION, &mp_connection_spec, NULL, "mp_conn"},
     {MP_TYPE_REQUEST, &mp_request_spec, NULL, "mp_request"},
     {MP_TYPE_INSTANCE, &mp_instance_spec, NULL, NULL},
+    {MP_TYPE_FILTER, &mp_filter_spec, NULL, "mp_filter"},
     {MP_TYPE_GENERATION, &mp_generation_spec, NULL, NULL},
     {MP_TYPE_PORTAL, &mp_portal_spec, &PyModule_Type, NULL},
     {MP_TYPE_IMPORT_HOOK, &mp_import_hook_spec, NULL, NULL},
@@ -103,6 +106,7 @@ register_hooks(apr_pool_t *pool)
     mp_lifecycle_register(pool);
     mp_phases_register(pool);
     mp_connections_register(pool);
+    mp_filters_hook(pool);
     mp_auth_register(pool);
 }
 

@@ -445,6 +445,8 @@ KEEPER = """
         "write": ("x",), "sendfile": (__file__,), "set_content_length": (1,),
         "update_mtime": (1,), "add_handler": ("PythonHandler", "x"),
         "add_input_filter": ("DEFLATE",), "add_output_filter": ("DEFLATE",),
+        "register_input_filter": ("f", print),
+        "register_output_filter": ("f", print),
         "register_cleanup": (print,), "allow_methods": (["GET"],),
         "construct_url": ("/",), "internal_redirect": ("/",),
         "ssl_var_lookup": ("X",), "log_error": ("expired",),

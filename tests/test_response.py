@@ -588,6 +588,8 @@ def test_only_attributes_and_the_log_are_left_in_a_cleanup(site):
             "add_handler": ("PythonHandler", "x"),
             "add_input_filter": ("DEFLATE",),
             "add_output_filter": ("DEFLATE",), "register_cleanup": (print,),
+            "register_input_filter": ("f", print),
+            "register_output_filter": ("f", print),
             "allow_methods": (["GET"],), "construct_url": ("/",),
             "internal_redirect": ("/",), "ssl_var_lookup": ("X",),
         }

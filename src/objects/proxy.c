@@ -6,14 +6,17 @@
 
 #include "objects/proxy.h"
 
-/* What a proxy lives as long as. Filters and their like go with a request;
- * servers never end. */
+/* What a proxy lives as long as. Filters go with the call of their handler,
+ * others with a request; servers never end. */
 static const char *
 find_holder(const mp_proxy_t *proxy)
 {
-    return Py_TYPE(proxy) == proxy->state->types[MP_TYPE_CONNECTION]
-               ? "connection"
-               : "request";
+    const PyTypeObject *type = Py_TYPE(proxy);
+    if (type == proxy->state->types[MP_TYPE_FILTER]) {
+        return "call";
+    }
+    return type == proxy->state->types[MP_TYPE_CONNECTION] ? "connection"
+                                                           : "request";
 }
 
 void

@@ -259,12 +259,26 @@ static PyMethodDef request_methods[] = {
      "is."},
     {"add_input_filter", PLAIN(mp_request_add_input_filter), METH_O,
      "add_input_filter($self, name, /)\n--\n\n"
-     "Put a filter of httpd in front of the body, before the first read.\n"
-     "ValueError when there is none of that name. (ap_add_input_filter)"},
+     "Put a filter in front of the body, before the first read: one that\n"
+     "was registered for this request, one of PythonInputFilter, or any\n"
+     "other of httpd. ValueError when there is none of that name.\n"
+     "(ap_add_input_filter)"},
     {"add_output_filter", PLAIN(mp_request_add_output_filter), METH_O,
      "add_output_filter($self, name, /)\n--\n\n"
-     "Put a filter of httpd behind the response, before the first write.\n"
-     "ValueError when there is none of that name. (ap_add_output_filter)"},
+     "Put a filter behind the response, before the first write: one that\n"
+     "was registered for this request, one of PythonOutputFilter, or any\n"
+     "other of httpd. ValueError when there is none of that name.\n"
+     "(ap_add_output_filter)"},
+    {"register_input_filter", KEYWORDS(mp_request_register_input_filter),
+     "register_input_filter($self, name, handler, dir=None)\n--\n\n"
+     "Make an input filter for this request, to be added by its name.\n\n"
+     "handler: a str as in the directive, or a callable, else ValueError.\n"
+     "dir: where its module is, a str; by default where the running handler\n"
+     "is."},
+    {"register_output_filter", KEYWORDS(mp_request_register_output_filter),
+     "register_output_filter($self, name, handler, dir=None)\n--\n\n"
+     "Make an output filter for this request, to be added by its name.\n"
+     "Arguments as for register_input_filter()."},
     {"register_cleanup", KEYWORDS(mp_request_register_cleanup),
      "register_cleanup($self, callable, data=None)\n--\n\n"
      "Call callable(data) when the request ends, last registered first;\n"

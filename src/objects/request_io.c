@@ -194,7 +194,8 @@ open_body(mp_request_object_t *self, request_rec **r)
         return NULL;
     }
     io_t *io = get_reading_io(self, *r);
-    if (io->receiving) {
+    if (io->receiving
+        || self->request->filtering & (1u << MP_FILTER_INPUT)) {
         PyErr_SetString(PyExc_RuntimeError,
                         "an input filter must not read the body of its "
                         "request: use filter.read()");
@@ -442,7 +443,8 @@ open_response(mp_request_object_t *self, request_rec **r)
         return NULL;
     }
     io_t *io = get_io(self, *r);
-    if (io->sending) {
+    if (io->sending
+        || self->request->filtering & (1u << MP_FILTER_OUTPUT)) {
         PyErr_SetString(PyExc_RuntimeError,
                         "an output filter must not write through its "
                         "request: use filter.write()");

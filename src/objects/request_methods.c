@@ -21,6 +21,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "objects/filter.h"
 #include "objects/functions.h"
 #include "objects/table.h"
 #include "runtime/text.h"
@@ -428,13 +429,72 @@ mp_request_add_handler(PyObject *self, PyObject *args, PyObject *keywords)
     Py_RETURN_NONE;
 }
 
+static PyObject *
+register_filter(PyObject *self, PyObject *args, PyObject *keywords, int kind)
+{
+    static char *names[] = {"name", "handler", "dir", NULL};
+    PyObject *name_object, *object, *dir = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|O:register_filter",
+                                     names, &name_object, &object, &dir)) {
+        return NULL;
+    }
+    request_rec *r = mp_request_ptr_open(self);
+    if (!r) {
+        return NULL;
+    }
+    const char *name = mp_text_copy(r->pool, name_object, MP_TEXT_PLAIN,
+                                    "name");
+    const mp_handler_t *handler = name
+        ? make_handler(self, r, object, dir == Py_None ? NULL : dir) : NULL;
+    if (!handler) {
+        return NULL;
+    }
+    apr_hash_t **registered
+        = &((mp_request_object_t *)self)->request->registered[kind];
+    mp_registered_t *row = apr_palloc(r->pool, sizeof(*row));
+    row->name = name;
+    row->handler = handler;
+    if (!*registered) {
+        *registered = apr_hash_make(r->pool);
+    }
+    apr_hash_set(*registered, mp_filters_key(r->pool, name),
+                 APR_HASH_KEY_STRING, row);
+    Py_RETURN_NONE;
+}
+
+PyObject *
+mp_request_register_input_filter(PyObject *self, PyObject *args,
+                                 PyObject *keywords)
+{
+    return register_filter(self, args, keywords, MP_FILTER_INPUT);
+}
+
+PyObject *
+mp_request_register_output_filter(PyObject *self, PyObject *args,
+                                  PyObject *keywords)
+{
+    return register_filter(self, args, keywords, MP_FILTER_OUTPUT);
+}
+
+/* What was registered under this name for this request, or NULL. */
+static const mp_registered_t *
+find_registered(PyObject *self, request_rec *r, const char *name, int kind)
+{
+    apr_hash_t *registered
+        = ((mp_request_object_t *)self)->request->registered[kind];
+    return registered ? apr_hash_get(registered,
+                                     mp_filters_key(r->pool, name),
+                                     APR_HASH_KEY_STRING)
+                      : NULL;
+}
+
 typedef ap_filter_rec_t *find_filter_fn(const char *name);
 typedef ap_filter_t *add_filter_fn(ap_filter_rec_t *filter, void *context,
                                    request_rec *r, conn_rec *c);
 
 static PyObject *
 add_filter(PyObject *self, PyObject *name, find_filter_fn *find,
-           add_filter_fn *add)
+           add_filter_fn *add, int kind)
 {
     request_rec *r = mp_request_ptr_open(self);
     if (!r) {
@@ -444,7 +504,8 @@ add_filter(PyObject *self, PyObject *name, find_filter_fn *find,
     if (mp_text_string(&view, name, MP_TEXT_PLAIN, "name") < 0) {
         return NULL;
     }
-    ap_filter_rec_t *filter = find(view.bytes);
+    const mp_registered_t *row = find_registered(self, r, view.bytes, kind);
+    ap_filter_rec_t *filter = find(row ? MP_FILTER_NAME : view.bytes);
     mp_text_release(&view);
     if (!filter) {
         return PyErr_Format(PyExc_ValueError, "there is no filter named %R",
@@ -455,7 +516,8 @@ add_filter(PyObject *self, PyObject *name, find_filter_fn *find,
                             "%R is a filter of connections, not of requests",
                             name);
     }
-    add(filter, NULL, r, r->connection);
+    add(filter, row ? mp_filter_create(r, row->handler, row->name, kind)
+                    : NULL, r, r->connection);
     Py_RETURN_NONE;
 }
 
@@ -463,14 +525,14 @@ PyObject *
 mp_request_add_input_filter(PyObject *self, PyObject *name)
 {
     return add_filter(self, name, ap_get_input_filter_handle,
-                      ap_add_input_filter_handle);
+                      ap_add_input_filter_handle, MP_FILTER_INPUT);
 }
 
 PyObject *
 mp_request_add_output_filter(PyObject *self, PyObject *name)
 {
     return add_filter(self, name, ap_get_output_filter_handle,
-                      ap_add_output_filter_handle);
+                      ap_add_output_filter_handle, MP_FILTER_OUTPUT);
 }
 
 PyObject *

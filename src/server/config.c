@@ -234,6 +234,15 @@ set_authn_provider(cmd_parms *cmd, void *mconfig, const char *arguments)
     return NULL;
 }
 
+static const char *
+add_filter(cmd_parms *cmd, void *mconfig, const char *handler,
+           const char *name)
+{
+    mp_dir_config_t *config = mconfig;
+
+    return mp_filters_add(config->filters, cmd, handler, name);
+}
+
 /* One value. */
 
 /* The index of word, or -1 with *error. */
@@ -473,6 +482,10 @@ const command_rec mp_config_commands[] = {
                      "module ... [| .ext ...]"),
     AP_INIT_RAW_ARGS("PythonConnectionHandler", add_connection_handlers, NULL,
                      RSRC_CONF, "module[::object]"),
+    AP_INIT_TAKE12("PythonInputFilter", add_filter, NULL,
+                   RSRC_CONF | ACCESS_CONF, "module[::object] [name]"),
+    AP_INIT_TAKE12("PythonOutputFilter", add_filter, NULL,
+                   RSRC_CONF | ACCESS_CONF, "module[::object] [name]"),
     AP_INIT_RAW_ARGS("PythonAuthnProvider", set_authn_provider, NULL, OR_ALL,
                      "module[::function] [module[::function]]"),
     AP_INIT_TAKE2("PythonImport", add_import, NULL, RSRC_CONF,
@@ -565,6 +578,10 @@ mp_config_merge_dir(apr_pool_t *pool, void *outer_config, void *inner_config)
     merged->by_extension = merge_hashes(pool, outer->by_extension,
                                         inner->by_extension);
     merged->extension_phases |= inner->extension_phases;
+    for (kind = 0; kind < MP_FILTER_KINDS; kind++) {
+        merged->filters[kind] = merge_hashes(pool, outer->filters[kind],
+                                             inner->filters[kind]);
+    }
     merged->directives = NULL; /* few ever ask */
     merged->outer = outer;
     merged->inner = inner;

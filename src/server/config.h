@@ -11,6 +11,7 @@
 #include <httpd.h>
 #include <http_config.h>
 
+#include "server/filters.h"
 #include "server/handlers.h"
 
 extern module AP_MODULE_DECLARE_DATA python_module;
@@ -24,6 +25,7 @@ typedef struct {
     apr_array_header_t *handlers[MP_PHASE_COUNT]; /* mp_handler_t *, or NULL */
     apr_hash_t *by_extension; /* "PythonHandler.ext" -> array, or NULL */
     unsigned phases; /* bit per phase that has handlers of any kind */
+    apr_hash_t *filters[MP_FILTER_KINDS]; /* server/filters.h, or NULL */
     unsigned extension_phases; /* bit per phase that has such lists */
     apr_table_t *directives; /* given in this section; flags are "1", "0" */
     const void *outer; /* mp_dir_config_t *: the two records that a merged */

@@ -49,6 +49,10 @@ const mp_phase_row_t mp_phases[MP_PHASE_ROWS] = {
      "check_password",                  0, 0,        0,       0,     0},
     {"Require python",
      "check_authorization",             0, 0,        0,       0,     0},
+    {"PythonInputFilter",
+     "inputfilter",                     0, 0,        0,       0,     0},
+    {"PythonOutputFilter",
+     "outputfilter",                    0, 0,        0,       0,     0},
 };
 /* clang-format on */
 

@@ -28,6 +28,8 @@ typedef enum {
     MP_PHASE_CONNECTION = MP_PHASE_COUNT,  /* not of a request */
     MP_PHASE_AUTHN_PROVIDER,               /* asked by other modules' phases */
     MP_PHASE_AUTHZ_PROVIDER,
+    MP_PHASE_INPUT_FILTER,
+    MP_PHASE_OUTPUT_FILTER,
     MP_PHASE_ROWS
 } mp_phase_t;
 

@@ -567,7 +567,7 @@ mp_config_merge_dir(apr_pool_t *pool, void *outer_config, void *inner_config)
     const mp_dir_config_t *outer = outer_config;
     const mp_dir_config_t *inner = inner_config;
     mp_dir_config_t *merged = apr_pmemdup(pool, outer, sizeof(*outer));
-    int phase;
+    int phase, kind;
 
     merged->phases |= inner->phases;
     for (phase = 0; phase < MP_PHASE_COUNT; phase++) {

@@ -7,6 +7,7 @@
 #ifndef MP_SERVER_CONTEXT_H
 #define MP_SERVER_CONTEXT_H
 
+#include <apr_hash.h>
 #include <httpd.h>
 
 #include "server/handlers.h"

@@ -18,8 +18,8 @@
 #include "importer/report.h"
 #include "objects/connection.h"
 #include "objects/constants.h"
-#include "objects/finfo.h"
 #include "objects/filter.h"
+#include "objects/finfo.h"
 #include "objects/functions.h"
 #include "objects/global_lock.h"
 #include "objects/hlist.h"
@@ -43,8 +43,8 @@ static const mp_type_row_t types[] = {
     {MP_TYPE_SERVER, &mp_server_spec, NULL, "mp_server"},
     {MP_TYPE_CONNECTION, &mp_connection_spec, NULL, "mp_conn"},
     {MP_TYPE_REQUEST, &mp_request_spec, NULL, "mp_request"},
-    {MP_TYPE_INSTANCE, &mp_instance_spec, NULL, NULL},
     {MP_TYPE_FILTER, &mp_filter_spec, NULL, "mp_filter"},
+    {MP_TYPE_INSTANCE, &mp_instance_spec, NULL, NULL},
     {MP_TYPE_GENERATION, &mp_generation_spec, NULL, NULL},
     {MP_TYPE_PORTAL, &mp_portal_spec, &PyModule_Type, NULL},
     {MP_TYPE_IMPORT_HOOK, &mp_import_hook_spec, NULL, NULL},
@@ -105,8 +105,8 @@ register_hooks(apr_pool_t *pool)
     mp_sharing_register(pool);
     mp_lifecycle_register(pool);
     mp_phases_register(pool);
-    mp_connections_register(pool);
     mp_filters_hook(pool);
+    mp_connections_register(pool);
     mp_auth_register(pool);
 }
 

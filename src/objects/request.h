@@ -89,11 +89,11 @@ PyObject *mp_request_add_handler(PyObject *self, PyObject *args,
                                  PyObject *keywords);
 PyObject *mp_request_add_input_filter(PyObject *self, PyObject *name);
 PyObject *mp_request_add_output_filter(PyObject *self, PyObject *name);
-PyObject *mp_request_register_cleanup(PyObject *self, PyObject *args,
 PyObject *mp_request_register_input_filter(PyObject *self, PyObject *args,
                                            PyObject *keywords);
 PyObject *mp_request_register_output_filter(PyObject *self, PyObject *args,
                                             PyObject *keywords);
+PyObject *mp_request_register_cleanup(PyObject *self, PyObject *args,
                                       PyObject *keywords);
 PyObject *mp_request_allow_methods(PyObject *self, PyObject *args,
                                    PyObject *keywords);

@@ -12,13 +12,13 @@
 
 #include "server/handlers.h"
 
-typedef struct mp_request_t mp_request_t;
 /* A filter that a program registered for one request. */
 typedef struct {
     const char *name;        /* as it was registered */
     const mp_handler_t *handler;
 } mp_registered_t;
 
+typedef struct mp_request_t mp_request_t;
 typedef struct mp_holding_t mp_holding_t;
 
 /* What one interpreter holds for one request_rec. */
@@ -49,18 +49,18 @@ struct mp_request_t {
     apr_table_t *options;    /* of req.get_options(), made on demand */
     const void *options_section; /* mp_dir_config_t * that options are of */
     apr_table_t *options_configured; /* what it said, before Python wrote */
-    apr_off_t bytes_queued;
     apr_hash_t *registered[2]; /* by MP_FILTER_*: name in lower case ->
                                 mp_registered_t *: from
                                 req.register_*_filter(), or NULL */
     apr_table_t *log_items;  /* of req.log_items, made on demand */
+    apr_off_t bytes_queued;
     unsigned owns_url : 1;   /* a Location gave it to our content handler: it
                                 was not mapped to a file */
     unsigned ending : 1;     /* its end has begun: nothing new may be hung on
                                 it that the end function would release */
-    void *io;                /* read-ahead of objects/request_io.c */
     unsigned filtering : 2;  /* bit per MP_FILTER_*: a Python filter of it
                                 runs; its chain must not run inside itself */
+    void *io;                /* read-ahead of objects/request_io.c */
 };
 
 typedef void mp_context_end_fn(mp_request_t *request);

@@ -54,13 +54,13 @@ def grown(samples, what):
             - statistics.mean(sample[what] for sample in samples[:TAIL]))
 
 
-def show(first, samples, reloads):
+def show(first, samples, number, unit="reload"):
     print(f"\n{'in use after a collection':26}   at first     at end"
-          "  grown after warm-up  per reload")
+          "  grown after warm-up  per {unit}")
     for what, value in first.items():
         change = grown(samples, what)
         print(f"{what:26} {value:10,} {samples[-1][what]:10,} "
-              f"{change:+20,.0f} {change / reloads:+11.3f}")
+              f"{change:+20,.0f} {change / number:+11.3f}")
 
 
 def run(server, connection, graph, reloads):

@@ -56,7 +56,7 @@ def grown(samples, what):
 
 def show(first, samples, number, unit="reload"):
     print(f"\n{'in use after a collection':26}   at first     at end"
-          "  grown after warm-up  per {unit}")
+          f"  grown after warm-up  per {unit}")
     for what, value in first.items():
         change = grown(samples, what)
         print(f"{what:26} {value:10,} {samples[-1][what]:10,} "

@@ -5,6 +5,7 @@
 #include "hooks/auth.h"
 #include "hooks/connections.h"
 #include "hooks/filters.h"
+#include "hooks/include_tag.h"
 #include "hooks/lifecycle.h"
 #include "hooks/phases.h"
 #include "hooks/sharing.h"
@@ -106,6 +107,7 @@ register_hooks(apr_pool_t *pool)
     mp_lifecycle_register(pool);
     mp_phases_register(pool);
     mp_filters_hook(pool);
+    mp_include_tag_register(pool);
     mp_connections_register(pool);
     mp_auth_register(pool);
 }

@@ -208,6 +208,25 @@ mp_importer_running_body(mp_state_t *state)
                ? PyList_GET_ITEM(importer->bodies, depth - 1) : NULL;
 }
 
+PyObject *
+mp_importer_builtins(mp_importer_t *importer, const char *dir)
+{
+    if (!dir) {
+        return Py_NewRef(importer->builtins);
+    }
+    size_t length = strlen(dir);
+    char *path = strndup(dir, length > 1 && dir[length - 1] == '/'
+                                  ? length - 1 : length);
+    char *prefix = NULL;
+    mp_thread_suspended_t held = mp_thread_suspend();
+    mp_root_t *root = path ? mp_root_of(importer, path, &prefix) : NULL;
+    mp_thread_resume(held);
+    free(prefix);
+    free(path);
+    return root ? Py_XNewRef(mp_root_builtins(importer, root))
+                : PyErr_NoMemory();
+}
+
 /* ---- pins -------------------------------------------------------------- */
 
 void

@@ -56,6 +56,11 @@ PyObject *mp_importer_resolve(mp_importer_t *importer, PyObject *pin,
                               const mp_handler_t *handler, mp_phase_t phase,
                               request_rec *r, PyObject *argument);
 
+/* What code that is no module, but stands in directory dir, needs as
+ * __builtins__, so that its imports are those of a module there; NULL: of no
+ * directory. New reference; NULL with an exception. [attached] */
+PyObject *mp_importer_builtins(mp_importer_t *importer, const char *dir);
+
 /* PythonImport: import a module by dotted name or absolute path and call its
  * function, if given. 0, or -1 with an exception. [attached] */
 int mp_importer_import(mp_importer_t *importer, const char *module,

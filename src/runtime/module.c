@@ -158,6 +158,8 @@ traverse_module(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->streams[1]);
     Py_VISIT(state->original_path);
     Py_VISIT(state->paths);
+    Py_VISIT(state->include_code);
+    Py_VISIT(state->expressions);
     return state->importer && exports->traverse
                ? exports->traverse(state, visit, arg)
                : 0;
@@ -177,6 +179,8 @@ clear_module(PyObject *module)
     Py_CLEAR(state->streams[1]);
     Py_CLEAR(state->original_path);
     Py_CLEAR(state->paths);
+    Py_CLEAR(state->include_code);
+    Py_CLEAR(state->expressions);
 #define X(name) Py_CLEAR(state->names.name);
     MP_NAMES(X)
 #undef X

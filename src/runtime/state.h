@@ -62,6 +62,9 @@ struct mp_state_t {
     struct mp_importer_t *importer; /* importer/api.h; NULL before start */
     PyObject *original_path;    /* sys.path before any PythonPath, or NULL */
     PyObject *paths;            /* dict: text of a PythonPath -> its list */
+    PyObject *expressions;      /* dict: (flags, text) -> capsule, or NULL */
+    PyObject *include_code;     /* dict: (page, is eval, text) -> code of
+                                   #python elements, or NULL */
     PyObject *streams[2];       /* raw ends of sys.stdout and sys.stderr */
     PyObject *cleanups;         /* list of (callable, data, mp_instance whose
                                    body registered it, or None): child exit */

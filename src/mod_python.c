@@ -30,6 +30,7 @@
 #include "runtime/interp.h"
 #include "runtime/module.h"
 #include "runtime/package.h"
+#include "runtime/spawn.h"
 #include "runtime/stream.h"
 #include "server/config.h"
 
@@ -79,6 +80,7 @@ start_package(mp_state_t *state)
 
 static int (*const start[])(mp_state_t *) = {
     mp_stream_install,
+    mp_spawn_install,
     mp_importer_start,
     start_package,
     NULL

@@ -200,6 +200,30 @@ def test_thread_of_a_program_does_not_keep_a_child_from_ending(
     assert server.stop(graceful) == 0
 
 
+@pytest.mark.parametrize("mpm", ["event", "worker", "prefork"])
+def test_process_of_a_program_can_be_told_to_end(own_server, mpm):
+    site = own_server(mpm=mpm, children=1).site
+    site.write({"hello.py": page("work()", """
+        import signal, subprocess
+
+        def blocked(text):
+            return int(text.split("SigBlk:")[1].split()[0], 16)
+
+        def work():
+            with open("/proc/thread-self/status") as file:
+                before = blocked(file.read())
+            shown = subprocess.run(["cat", "/proc/self/status"], text=True,
+                                   capture_output=True).stdout
+            with subprocess.Popen(["sleep", "60"]) as process:
+                process.terminate()
+                code = process.wait(10)
+            with open("/proc/thread-self/status") as file:
+                return code, blocked(shown), blocked(file.read()) == before
+        """)})
+    site.serve("hello")
+    assert site.get().text == "(-15, 0, True)"
+
+
 def test_child_process_started_by_a_handler_is_waited_for(site):
     site.write({"hello.py": page(
         "subprocess.run(['echo', 'from a process'], capture_output=True,"

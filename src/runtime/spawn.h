@@ -1,0 +1,15 @@
+/* spawn.h - processes that programs start with subprocess.
+ *
+ * Threads of worker and event block nearly all signals, because those are for
+ * httpd's own; a process that is started inherits that, and cannot be told to
+ * end. Processes that are forked get theirs back in importer/stage.c. */
+#ifndef MP_RUNTIME_SPAWN_H
+#define MP_RUNTIME_SPAWN_H
+
+#include "runtime/state.h"
+
+/* For mp_exports_t: before anybody imports subprocess. 0, or -1 with an
+ * exception. [attached] */
+int mp_spawn_install(mp_state_t *state);
+
+#endif

@@ -7,6 +7,7 @@
 #include "hooks/filters.h"
 #include "hooks/include_tag.h"
 #include "hooks/lifecycle.h"
+#include "hooks/log_items.h"
 #include "hooks/phases.h"
 #include "hooks/sharing.h"
 #include "importer/api.h"
@@ -112,6 +113,7 @@ register_hooks(apr_pool_t *pool)
     mp_include_tag_register(pool);
     mp_connections_register(pool);
     mp_auth_register(pool);
+    mp_log_items_register(pool);
 }
 
 /* The one exported symbol. Not AP_DECLARE_MODULE: that leaves the visibility

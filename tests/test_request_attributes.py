@@ -450,6 +450,8 @@ KEEPER = """
         "register_cleanup": (print,), "allow_methods": (["GET"],),
         "construct_url": ("/",), "internal_redirect": ("/",),
         "ssl_var_lookup": ("X",), "log_error": ("expired",),
+        "expr": ("true",), "expr_str": ("a",), "session_get": ("a",),
+        "session_set": ("a", "b"),
     }
     """
 

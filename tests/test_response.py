@@ -592,6 +592,8 @@ def test_only_attributes_and_the_log_are_left_in_a_cleanup(site):
             "register_output_filter": ("f", print),
             "allow_methods": (["GET"],), "construct_url": ("/",),
             "internal_redirect": ("/",), "ssl_var_lookup": ("X",),
+            "expr": ("true",), "expr_str": ("a",), "session_get": ("a",),
+            "session_set": ("a", "b"),
         }
 
         def handler(req):

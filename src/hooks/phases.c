@@ -512,7 +512,8 @@ log_transaction(request_rec *r)
          * one. */
         mp_context_get(r);
     }
-    return run_if_configured(r, MP_PHASE_LOG);
+    /* Whatever it returns, others are to write their logs. */
+    return run_if_configured(r, MP_PHASE_LOG) == DECLINED ? DECLINED : OK;
 }
 
 /* ---- the end of a request ---------------------------------------------- */
@@ -575,6 +576,8 @@ end_request(mp_request_t *request)
 
 /* mod_mime always has an answer; a Python type handler is asked before. */
 static const char *const before_mime[] = {"mod_mime.c", NULL};
+/* A Python log handler may fill req.log_items. */
+static const char *const before_log[] = {"mod_log_config.c", NULL};
 
 void
 mp_phases_register(apr_pool_t *pool)
@@ -590,5 +593,6 @@ mp_phases_register(apr_pool_t *pool)
     ap_hook_type_checker(type_checker, NULL, before_mime, APR_HOOK_MIDDLE);
     ap_hook_fixups(fixups, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_log_transaction(log_transaction, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(log_transaction, NULL, before_log,
+                            APR_HOOK_MIDDLE);
 }

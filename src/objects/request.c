@@ -314,6 +314,34 @@ static PyMethodDef request_methods[] = {
      "ssl_var_lookup($self, name, /)\n--\n\n"
      "Value of a variable of mod_ssl ('SSL_PROTOCOL'), a str, or None\n"
      "without mod_ssl. (ap_ssl_var_lookup)"},
+    {"expr", PLAIN(mp_request_expr), METH_O,
+     "expr($self, text, /)\n--\n\n"
+     "Is this condition true for the request? A bool; text is what <If> of\n"
+     "httpd takes: '%{HTTPS} == \"on\"'. ValueError when it cannot be\n"
+     "parsed, RuntimeError when it fails. (ap_expr_exec)"},
+    {"expr_str", PLAIN(mp_request_expr_str), METH_O,
+     "expr_str($self, text, /)\n--\n\n"
+     "What httpd makes of a text with variables and functions, a str:\n"
+     "'%{HTTP_HOST}: %{base64:%{REMOTE_USER}}'. Errors as for expr().\n"
+     "(ap_expr_str_exec)"},
+    {"send_interim_response", KEYWORDS(mp_request_send_interim_response),
+     "send_interim_response($self, status=103, headers=None)\n--\n\n"
+     "Send an interim response at once, before the response itself: 103 with\n"
+     "headers Link tells a browser what it will need. headers: a mapping, or\n"
+     "pairs of name and value; those of the response stay as they are. True,\n"
+     "or False when the client does not understand it (HTTP/1.0; 100 that it\n"
+     "does not wait for). RuntimeError after the response has begun.\n"
+     "(ap_send_interim_response)"},
+    {"session_get", PLAIN(mp_request_session_get), METH_O,
+     "session_get($self, key, /)\n--\n\n"
+     "Value of a key in the session of mod_session, a str, or None.\n"
+     "RuntimeError without mod_session or without Session On; OSError when\n"
+     "it cannot be loaded. (ap_session_get)"},
+    {"session_set", PLAIN(mp_request_session_set), METH_VARARGS,
+     "session_set($self, key, value, /)\n--\n\n"
+     "Store a str in the session of mod_session; None removes the key. It is\n"
+     "saved when the response begins. Errors as for session_get(), and\n"
+     "RuntimeError after the response has begun. (ap_session_set)"},
     {"log_error", KEYWORDS(mp_request_log_error),
      "log_error($self, message, level=3)\n--\n\n"
      "Write to the error log at a level of APLOG_*; 0 means APLOG_ERR. A\n"

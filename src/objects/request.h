@@ -2,7 +2,8 @@
  *
  * request.c: the type, its life, its table of methods; request_attrs.c: the
  * attributes, as a table; request_io.c: reading the body and writing the
- * response; request_methods.c: all other methods. */
+ * response; request_server.c: services of httpd and its modules;
+ * request_methods.c: all other methods. */
 #ifndef MP_OBJECTS_REQUEST_H
 #define MP_OBJECTS_REQUEST_H
 
@@ -108,5 +109,14 @@ PyObject *mp_request_log_error(PyObject *self, PyObject *args,
                                PyObject *keywords);
 PyObject *mp_request_add_common_vars(PyObject *self, PyObject *unused);
 PyObject *mp_request_add_cgi_vars(PyObject *self, PyObject *unused);
+
+/* request_server.c */
+PyObject *mp_request_expr(PyObject *self, PyObject *text);
+PyObject *mp_request_expr_str(PyObject *self, PyObject *text);
+PyObject *mp_request_send_interim_response(PyObject *self, PyObject *args,
+                                           PyObject *keywords);
+PyObject *mp_request_session_get(PyObject *self, PyObject *key);
+PyObject *mp_request_session_set(PyObject *self, PyObject *args);
+PyObject *mp_request_get_log_items(PyObject *self, void *unused);
 
 #endif

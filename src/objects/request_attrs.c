@@ -579,6 +579,8 @@ PyGetSetDef mp_request_attributes[] = {
      "table: environment of CGI programs.", FIELD(subprocess_env)},
     {"notes", get_table, NULL,
      "table: notes of modules to each other.", FIELD(notes)},
+    {"log_items", mp_request_get_log_items, NULL,
+     "table: what %{name}^py shows in LogFormat.", NULL},
 
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict,
      "dict: the attributes that programs have set.", NULL},

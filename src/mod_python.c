@@ -27,6 +27,7 @@
 #include "objects/hlist.h"
 #include "objects/request.h"
 #include "objects/server_info.h"
+#include "objects/shared_dict.h"
 #include "objects/table.h"
 #include "runtime/interp.h"
 #include "runtime/module.h"
@@ -52,6 +53,7 @@ static const mp_type_row_t types[] = {
     {MP_TYPE_PORTAL, &mp_portal_spec, &PyModule_Type, NULL},
     {MP_TYPE_IMPORT_HOOK, &mp_import_hook_spec, NULL, NULL},
     {MP_TYPE_FINDER, &mp_finder_spec, NULL, NULL},
+    {MP_TYPE_SHARED_DICT, &mp_shared_dict_spec, NULL, "SharedDict"},
     {0, NULL, NULL, NULL}
 };
 

@@ -6,8 +6,9 @@
 #include "hooks/sharing.h"
 
 #include "server/config.h"
-#include "server/mutex.h"
 #include "server/log.h"
+#include "server/mutex.h"
+#include "server/store.h"
 
 #include <apr_strings.h>
 #include <http_config.h>
@@ -84,17 +85,25 @@ post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* the first of two passes */
     }
-    return create_locks(pconf, s) == APR_SUCCESS
-               ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    apr_status_t status = create_locks(pconf, s);
+    if (status == APR_SUCCESS) {
+        status = mp_store_open_all(mp_config_of_server(s)->stores, pconf,
+                                   ptemp, s);
+    }
+    return status == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static void
 child_init(apr_pool_t *pchild, server_rec *s)
 {
     apr_status_t status = mp_mutex_child_init_all(pchild);
+    if (status == APR_SUCCESS) {
+        status = mp_store_child_init_all(pchild);
+    }
     if (status != APR_SUCCESS) {
         mp_log(MP_LOG_SERVER(s), APLOG_CRIT, status, "MPY0605",
-               "the global locks cannot be opened in a child process");
+               "global locks and shared dictionaries cannot be opened in a "
+               "child process");
     }
 }
 

@@ -41,6 +41,7 @@ typedef enum {
     MP_TYPE_PORTAL,
     MP_TYPE_IMPORT_HOOK,
     MP_TYPE_FINDER,
+    MP_TYPE_SHARED_DICT,
     MP_TYPE_COUNT
 } mp_type_id_t;
 

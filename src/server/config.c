@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "server/log.h"
+#include "server/store.h"
 
 #define RELOAD_TIMEOUT_MAX 3600
 
@@ -450,6 +451,21 @@ add_import(cmd_parms *cmd, void *mconfig, const char *text, const char *name)
     return NULL;
 }
 
+static const char *
+add_shared_dict(cmd_parms *cmd, void *mconfig, const char *name,
+                const char *provider)
+{
+    const char *error = refuse_virtual(cmd, name);
+
+    if (!error) {
+        error = mp_store_declare(server_config(cmd->server)->stores, cmd->pool,
+                                 cmd->temp_pool, name, provider);
+        error = error ? apr_psprintf(cmd->pool, "%s: %s", cmd->cmd->name,
+                                     error) : NULL;
+    }
+    return error;
+}
+
 /* The directives. */
 
 #define HANDLERS(name, where) \
@@ -509,6 +525,8 @@ const command_rec mp_config_commands[] = {
                   "the directory of a Python or of a virtual environment"),
     AP_INIT_ITERATE("PythonModulePath", add_module_path, NULL, RSRC_CONF,
                     "directories of reloadable modules"),
+    AP_INIT_TAKE12("PythonSharedDict", add_shared_dict, NULL, RSRC_CONF,
+                   "a name, and a provider with its arguments"),
     {.name = NULL},
 };
 
@@ -615,6 +633,7 @@ mp_config_create_server(apr_pool_t *pool, server_rec *s)
     config->is_virtual = s->is_virtual != 0;
     config->reload_timeout = -1;
     config->imports = apr_array_make(pool, 2, sizeof(mp_import_t));
+    config->stores = apr_array_make(pool, 1, sizeof(mp_store_t *));
     return config;
 }
 

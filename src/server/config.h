@@ -60,6 +60,7 @@ typedef struct {
     const char *home;        /* PythonHome or NULL */
     int optimize;
     apr_array_header_t *imports; /* mp_import_t, in order of appearance */
+    apr_array_header_t *stores;  /* mp_store_t *: PythonSharedDict */
 } mp_server_config_t;
 
 #define MP_RELOAD_TIMEOUT_DEFAULT 10

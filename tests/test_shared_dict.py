@@ -1,0 +1,374 @@
+"""apache.SharedDict: data that all children share, over httpd's small object
+caches."""
+
+import ast
+import collections
+import os
+import signal
+
+import pytest
+
+from httpd import later, page
+from httpd.processes import wait_until
+
+SHMCB = {"modules": ("socache_shmcb",)}
+# A handler that evaluates its body; `d` is the dictionary of its query.
+EVAL = """
+    import os
+    import time
+
+    import harness
+    from mod_python import apache
+
+    def together(d, count):
+        "Go on when so many requests are here."
+        d.incr("here")
+        end = time.monotonic() + 20
+        while d["here"] < count and time.monotonic() < end:
+            time.sleep(0.001)
+
+    def handler(req):
+        d = apache.SharedDict(req.args or "default")
+        try:
+            result = eval(req.read().decode(), {**globals(), "d": d})
+        except Exception as error:
+            result = f"{type(error).__name__}: {error}"
+        req.write(repr(result))
+        return apache.OK
+    """
+FILES = {"evaluate.py": EVAL,
+         ".htaccess": "SetHandler mod_python\nPythonHandler evaluate\n"}
+
+
+class Shared:
+    """A server whose children answer what an expression gives."""
+
+    def __init__(self, server):
+        self.server = server
+        self.site = server.site
+
+    def __call__(self, expression, name=""):
+        response = self.site.post("?" + name, expression)
+        assert response.status == 200, response.text
+        return ast.literal_eval(response.text)
+
+    def in_each_child(self, expression):
+        return {pid: ast.literal_eval(response.text) for pid, response
+                in self.site.get_from_each_child(
+                    method="POST", body=expression).items()}
+
+
+@pytest.fixture
+def shared(own_server):
+    return Shared(own_server(files=FILES, **SHMCB))
+
+
+# Values
+
+@pytest.mark.parametrize("value", [
+    "text", "", "\u20ac \x00 \udc80", b"", b"bytes\x00\xff", 0, -1,
+    2 ** 63 - 1, -2 ** 63, "x" * 65535, b"y" * 65535],
+    ids=lambda value: repr(value)[:20])
+def test_value_comes_back_as_it_was_in_every_child(shared, value):
+    assert shared(f"d.set('key', {value!r})") is None
+    assert set(shared.in_each_child("d['key'] == " + repr(value)).values()) \
+        == {True}
+    assert shared("type(d.get('key')).__name__") == type(value).__name__
+
+
+def test_true_comes_back_as_one(shared):
+    assert shared("[d.set('key', True), repr(d['key'])]") == [None, "1"]
+
+
+@pytest.mark.parametrize("value, error", [
+    ("1.5", "TypeError: value must be str, bytes or int, not float"),
+    ("None", "TypeError: value must be str, bytes or int, not NoneType"),
+    ("bytearray(1)", "TypeError: value must be str, bytes or int, not "
+                     "bytearray"),
+    ("2 ** 63", "OverflowError: an int must fit into 64 bits; store a larger "
+                "one as str"),
+    ("'x' * 65536", "ValueError: value has 65536 bytes, at most 65535 are "
+                    "possible"),
+    ("'\u20ac' * 21846", "ValueError: value has 65538 bytes, at most 65535 "
+                         "are possible")])
+@pytest.mark.parametrize("method", ["set", "add"])
+def test_value_of_another_kind_or_size_is_refused(
+        shared, method, value, error):
+    assert shared(f"d.{method}('key', {value})") == error
+    assert shared("'key' in d") is False
+
+
+@pytest.mark.parametrize("call", ["get(%s)", "set(%s, 1)", "add(%s, 1)",
+                                  "incr(%s)", "delete(%s)", "ttl(%s)",
+                                  "__contains__(%s)", "__getitem__(%s)"])
+def test_key_is_a_str_of_limited_length(shared, call):
+    assert shared("d." + call % "b'key'") == (
+        "TypeError: key must be str, not bytes")
+    assert shared("d." + call % "'x' * 1025") == (
+        "ValueError: key has 1025 bytes, at most 1024 are possible")
+
+
+def test_keys_of_any_text_are_apart(shared):
+    keys = ["", "a", "A", "a" * 1024, "a" * 1023 + "b", "\udc80", "\u20ac",
+            "a\x00", "a\x00b"]
+    shared(f"[d.set(key, n) for n, key in enumerate({keys!r})]")
+    assert shared(f"[d[key] for key in {keys!r}]") == list(range(len(keys)))
+
+
+# Operations
+
+def test_missing_key_gives_the_default_or_keyerror(shared):
+    assert shared("[d.get('no'), d.get('no', 5), 'no' in d,"
+                  " d.delete('no')]") == [None, 5, False, False]
+    assert shared("d['no']") == "KeyError: 'no'"
+    assert shared("d.ttl('no')") == "KeyError: 'no'"
+    assert shared("d.__delitem__('no')") == "KeyError: 'no'"
+
+
+def test_it_is_used_like_a_dict(shared):
+    assert shared("[d.__setitem__('a', 1), d['a'], 'a' in d,"
+                  " d.__delitem__('a'), 'a' in d]") == [
+                      None, 1, True, None, False]
+
+
+def test_set_replaces_and_delete_removes(shared):
+    assert shared("[d.set('a', 'one'), d.set('a', b'two'), d['a'],"
+                  " d.delete('a'), d.get('a'), d.delete('a')]") == [
+                      None, None, b"two", True, None, False]
+
+
+def test_add_stores_only_what_is_not_there(shared):
+    assert shared("[d.add('a', 1), d.add('a', 2), d['a'], d.delete('a'),"
+                  " d.add('a', 3), d['a']]") == [True, False, 1, True, True, 3]
+
+
+def test_incr_counts_from_its_initial_value(shared):
+    assert shared("[d.incr('a'), d.incr('a', 5), d.incr('a', -10),"
+                  " d.incr('b', initial=100), d.incr('b', delta=2), d['a']]"
+                  ) == [1, 6, -4, 101, 103, -4]
+
+
+def test_incr_of_what_is_no_int_is_an_error_and_changes_nothing(shared):
+    for value in ("'1'", "b'1'", "''"):
+        shared(f"d.set('a', {value})")
+        assert shared("d.incr('a')") == "TypeError: the value of 'a' is not " \
+                                        "an int"
+        assert shared("d['a']") == ast.literal_eval(value)
+
+
+def test_incr_does_not_wrap_around(shared):
+    shared("d.set('a', 2 ** 63 - 1)")
+    assert shared("d.incr('a')") == (
+        "OverflowError: the value of 'a' would not fit into 64 bits")
+    assert shared("[d['a'], d.incr('a', -2 ** 63)]") == [2 ** 63 - 1, -1]
+    assert shared("d.incr('a', 2 ** 63)").startswith("OverflowError")
+
+
+# Time
+
+def test_value_without_ttl_has_no_end(shared):
+    assert shared("[d.set('a', 1), d.ttl('a')]") == [None, None]
+
+
+def test_ttl_is_the_time_that_is_left(shared):
+    assert shared("[d.set('a', 1, 100), 99 < d.ttl('a') <= 100,"
+                  " d.set('a', 1, ttl=0.5), 0 < d.ttl('a') <= 0.5,"
+                  " d.set('a', 1), d.ttl('a')]") == [
+                      None, True, None, True, None, None]
+
+
+def test_value_is_gone_when_its_time_is_over(shared):
+    assert shared("[d.set('a', 1, 0.05), time.sleep(0.06), d.get('a'),"
+                  " 'a' in d, d.add('a', 2), d['a']]") == [
+                      None, None, None, False, True, 2]
+
+
+def test_default_ttl_is_that_of_the_object(shared):
+    assert shared("(e := apache.SharedDict(ttl=50), e.set('a', 1),"
+                  " 49 < d.ttl('a') <= 50, e.set('a', 1, None), d.ttl('a'),"
+                  " e.add('b', 1), d.ttl('b') > 49, e.incr('c'),"
+                  " d.ttl('c') > 49)[1:]") == (
+                      None, True, None, None, True, True, 1, True)
+
+
+def test_incr_keeps_the_time_of_a_value_that_is_there(shared):
+    assert shared("[d.incr('a', ttl=50), d.incr('a', ttl=500),"
+                  " 49 < d.ttl('a') <= 50]") == [1, 2, True]
+
+
+@pytest.mark.parametrize("ttl", ["0", "-1", "float('nan')", "float('inf')",
+                                 "'1'"])
+def test_wrong_ttl_is_refused(shared, ttl):
+    for call in (f"d.set('a', 1, {ttl})", f"d.add('a', 1, {ttl})",
+                 f"d.incr('a', ttl={ttl})", f"apache.SharedDict(ttl={ttl})"):
+        assert shared(call).startswith(("ValueError: ttl must be a number of "
+                                        "seconds above 0, or None, not ",
+                                        "TypeError: must be real number"))
+    assert shared("'a' in d") is False
+
+
+# Names
+
+def test_dictionaries_of_different_names_share_nothing(own_server):
+    shared = Shared(own_server("""
+        PythonSharedDict one
+        PythonSharedDict two shmcb
+        """, files=FILES, **SHMCB))
+    for number, name in enumerate(("one", "two", "default")):
+        shared(f"d.set('a', {number})", name)
+    assert [shared("d['a']", name) for name in ("one", "two", "default")] \
+        == [0, 1, 2]
+
+
+def test_interpreters_share_a_dictionary(own_server):
+    shared = Shared(own_server(files={
+        **FILES, ".htaccess": FILES[".htaccess"]
+        + "<Files other>\nPythonInterpreter other\n</Files>\n"}, **SHMCB))
+    shared("d.set('a', apache.interpreter)")
+    response = shared.site.post("other", "[d['a'], apache.interpreter]")
+    assert ast.literal_eval(response.text) == ["main_interpreter", "other"]
+
+
+def test_unknown_name_is_an_error_that_says_what_to_do(shared):
+    assert shared("apache.SharedDict('other')") == (
+        "ValueError: there is no shared dictionary 'other': add "
+        "PythonSharedDict other to the server's configuration")
+
+
+def test_without_a_provider_the_error_says_what_to_load(own_server):
+    server = own_server(files={**FILES, "evaluate.py": page(
+        "outcome()", """
+        def outcome():
+            try:
+                apache.SharedDict()
+            except RuntimeError as error:
+                return error
+        """)})
+    assert server.site.texts() == {
+        "there is no shared dictionary: load mod_socache_shmcb or name "
+        "another provider with PythonSharedDict default"}
+
+
+@pytest.mark.parametrize("line, message", [
+    ("PythonSharedDict one nothing",
+     "there is no provider 'nothing'; load mod_socache_nothing"),
+    ("PythonSharedDict one memcache:",
+     "there is no provider 'memcache'; load mod_socache_memcache"),
+    ("PythonSharedDict one shmcb:/tmp/x(5)", "shmcb: "),
+    ("PythonSharedDict one\nPythonSharedDict one", "'one' is given twice"),
+    ("PythonSharedDict a/b", "'a/b' is not a name of 1 to 32 letters"),
+    ("PythonSharedDict " + "x" * 33, "is not a name of 1 to 32 letters"),
+    ("<VirtualHost *>\nPythonSharedDict one\n</VirtualHost>",
+     "holds for the whole server"),
+])
+def test_mistake_in_the_directive_stops_the_start(own_server, line, message):
+    server = own_server(line, start=False, **SHMCB)
+    status, said = server.check()
+    assert status != 0
+    assert "PythonSharedDict: " in said and message in said, said
+
+
+@pytest.mark.parametrize("provider", ["dbm", "shmcb:${ROOT}/cache(100000)"])
+def test_other_providers_work_alike(own_server, provider):
+    shared = Shared(own_server(f"PythonSharedDict default {provider}",
+                               files=FILES,
+                               modules=("socache_shmcb", "socache_dbm")))
+    assert shared("[d.set('a', 'text'), d['a'], d.incr('n'), d.incr('n'),"
+                  " d.add('a', 1), d.delete('a'), d.get('a')]") == [
+                      None, "text", 1, 2, False, True, None]
+    assert set(shared.in_each_child("d['n']").values()) == {2}
+
+
+def test_value_that_the_provider_has_no_room_for_is_an_error(own_server):
+    shared = Shared(own_server(
+        "PythonSharedDict default shmcb:${ROOT}/cache(65536)", files=FILES,
+        **SHMCB))
+    shared("d.set('a', 'small')")
+    assert shared("d.set('a', 'x' * 60000)") == (
+        "ValueError: value does not fit: the provider of this "
+        "PythonSharedDict has no room for one so large")
+    shared.server.log.allow("AH00844|AH00833")
+    assert shared("d.get('a') in (None, 'small')") is True
+
+
+def test_old_values_make_room_for_new_ones(own_server):
+    shared = Shared(own_server(
+        "PythonSharedDict default shmcb:${ROOT}/cache(65536)", files=FILES,
+        **SHMCB))
+    shared("[d.set(f'key{n}', 'x' * 500) for n in range(1000)]")
+    found = shared("[n for n in range(1000) if f'key{n}' in d]")
+    assert 999 in found and 0 not in found
+    assert 20 < len(found) < 200
+
+
+# Many at once
+
+@pytest.mark.seconds(120)
+def test_no_increment_of_any_child_is_lost(own_server):
+    shared = Shared(own_server(files=FILES, **SHMCB))
+    count = shared.server.config.workers
+    code = f"[together(d, {count}), d.incr('n', 3)," \
+           " [d.incr('n') for _ in range(1000)], os.getpid()][1:]"
+    requests = [later(shared, code) for _ in range(count)]
+    seen = [request.result(60) for request in requests]
+    assert shared("d['n']") == count * 1003
+    assert len({pid for _, _, pid in seen}) > 1
+    numbers = collections.Counter(
+        number for first, more, _ in seen for number in (first, *more))
+    assert set(numbers.values()) == {1}
+
+
+def test_one_of_all_who_add_succeeds(shared):
+    code = "(together(d, 4)," \
+           " [n for n in range(300) if d.add(f'k{n}', os.getpid())])[1]"
+    requests = [later(shared, code) for _ in range(4)]
+    added = [number for request in requests
+             for number in request.result(40)]
+    assert sorted(added) == list(range(300))
+
+
+def test_increments_go_on_when_children_are_killed(own_server):
+    shared = Shared(own_server(files=FILES, **SHMCB))
+    code = "[d.incr('n') for _ in range(2000)]"
+
+    def ask():
+        try:
+            return shared(code)[-1]
+        except (OSError, EOFError):
+            return None  # its child was killed
+
+    requests = [later(ask) for _ in range(8)]
+    wait_until(lambda: (shared("d.get('n', 0)") or 0) > 10, "increments")
+    victim = min(shared.server.children())
+    os.kill(victim, signal.SIGKILL)
+    results = [request.result(50) for request in requests]
+    assert any(results)
+    assert shared("d.incr('after')") == 1
+    shared.server.log.allow("exit signal Killed")
+    wait_until(lambda: len(shared.server.children())
+               >= shared.server.config.children, "another child")
+
+
+def test_dictionary_is_there_when_a_child_starts(own_server):
+    server = own_server("PythonImport ${SITE}/start.py main_interpreter",
+                        files={**FILES, "start.py": """
+        from mod_python import apache
+        apache.SharedDict().incr("children")
+        """}, **SHMCB)
+    wait_until(lambda: Shared(server)("d['children']")
+               == server.config.children, "all children")
+
+
+def test_values_are_gone_after_a_restart_and_the_new_ones_are_shared(shared):
+    shared("d.set('a', 1)")
+    for _ in range(2):
+        shared.server.graceful()
+        assert shared("[d.get('a'), d.set('a', 2)]") == [None, None]
+        assert set(shared.in_each_child("d['a']").values()) == {2}
+
+
+def test_threads_of_a_program_may_use_one_object(shared):
+    assert shared("(pool := __import__('concurrent.futures').futures."
+                  "ThreadPoolExecutor(4), sorted(pool.map(lambda _:"
+                  " apache.SharedDict().incr('n'), range(200))))[1]") == list(
+                      range(1, 201))

@@ -2,6 +2,8 @@
 
 import pytest
 
+from httpd import page
+
 WHO = {"who.py": '''
     from mod_python import apache
 
@@ -248,3 +250,36 @@ def test_virtual_host_inherits_and_keeps_its_own_to_itself(own_server):
     assert answer("other") == (
         "PythonDebug=1 PythonInterpPerDirectory=0 "
         "PythonInterpreter=main_interpreter PythonReloadTimeout=9")
+
+
+# Extensions that lead to mod_python
+
+def test_addhandler_extensions_are_those_of_the_sections_in_force(own_server):
+    server = own_server("""
+        AddHandler mod_python .py .one
+        AddHandler cgi-script .cgi
+        <Directory ${SITE}/in>
+            AddHandler python-program two
+        </Directory>
+        <Directory ${SITE}/out>
+            AddHandler mod_python .three
+        </Directory>
+        <DirectoryMatch /in$>
+            AddHandler mod_python .four
+        </DirectoryMatch>
+        <Location /site/in>
+            AddHandler mod_python .five
+        </Location>
+        <VirtualHost 127.0.0.1:1>
+            AddHandler mod_python .six
+        </VirtualHost>
+        """, children=1, files={
+            "in/hello.py": page("req.get_addhandler_exts()"),
+            "in/.htaccess": "SetHandler mod_python\nPythonHandler hello\n"})
+    assert server.site.get("in/").text == "py one two four five "
+
+
+def test_without_addhandler_there_are_no_extensions(site):
+    site.write({"hello.py": page("[req.get_addhandler_exts()]")})
+    site.serve("hello")
+    assert site.texts() == {"['']"}

@@ -53,7 +53,7 @@ class Client:
         self._state.initiate_connection()
         self._flush()
         self.headers, self.bodies, self.ended = {}, {}, set()
-        self.resets = {}
+        self.resets, self.trailers = {}, {}
 
     def __enter__(self):
         return self
@@ -102,6 +102,8 @@ class Client:
                     self.bodies.get(event.stream_id, b"") + event.data)
                 self._state.acknowledge_received_data(
                     event.flow_controlled_length, event.stream_id)
+            elif isinstance(event, h2.events.TrailersReceived):
+                self.trailers[event.stream_id] = dict(event.headers)
             elif isinstance(event, h2.events.StreamEnded):
                 self.ended.add(event.stream_id)
             elif isinstance(event, h2.events.StreamReset):
@@ -202,6 +204,22 @@ def test_large_response_arrives_whole_beside_small_ones(own_server):
             b"%9d\n" % number for number in range(200000))
         assert {client.bodies[stream] for stream in small} == {
             b"        0\n"}
+
+
+def test_trailers_follow_the_body(own_server):
+    server = own_server(PROTOCOLS, **HTTP2, files={
+        ".htaccess": HTACCESS, "hello.py": """
+            from mod_python import apache
+
+            def handler(req):
+                req.write("body")
+                req.trailers_out["X-Sum"] = "4"
+                return apache.OK
+            """})
+    with Client(server.port) as client:
+        stream = client.send(server.site.url())
+        assert client.finish(stream) == "body"
+        assert client.trailers[stream]["x-sum"] == "4"
 
 
 def test_connection_handler_sees_the_connection_and_no_streams(own_server):

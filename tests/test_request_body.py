@@ -451,3 +451,18 @@ def test_many_small_reads_do_not_grow_the_child(own_server):
     body = b"ab\n" * 80_000
     response = server.site.post(body=body)
     assert response.text == repr((True, len(body) - 202_000))
+
+
+def test_trailers_are_there_when_the_body_was_read(site):
+    serve(site, """
+        before = dict(req.trailers_in)
+        body = req.read()
+        return before, body, dict(req.trailers_in)
+        """)
+    with socket.create_connection(("127.0.0.1", site.server.port)) as stream:
+        stream.settimeout(20)
+        stream.sendall(b"POST /%s/ HTTP/1.1\r\nHost: x\r\nConnection: close"
+                       b"\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+                       b"0\r\nX-Sum: 3\r\n\r\n" % site.name.encode())
+        answer = b"".join(iter(lambda: stream.recv(65536), b""))
+    assert repr(({}, b"abc", {"X-Sum": "3"})).encode() in answer

@@ -249,6 +249,12 @@ static PyMethodDef request_methods[] = {
      "auth_type($self)\n--\n\n"
      "AuthType in force, or None. (ap_auth_type)"},
 
+    {"get_addhandler_exts", PLAIN(mp_request_get_addhandler_exts), METH_NOARGS,
+     "get_addhandler_exts($self)\n--\n\n"
+     "The file extensions that AddHandler maps to mod_python here, a str:\n"
+     "each without its dot and followed by a space. Directives of .htaccess\n"
+     "files are not seen. (ap_conftree)"},
+
     /* handlers, filters, cleanups */
     {"add_handler", KEYWORDS(mp_request_add_handler),
      "add_handler($self, phase, handler, dir=None)\n--\n\n"

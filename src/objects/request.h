@@ -74,6 +74,9 @@ PyObject *mp_request_readlines(PyObject *self, PyObject *const *args,
                                Py_ssize_t count, PyObject *names);
 PyObject *mp_request_discard_request_body(PyObject *self, PyObject *unused);
 
+/* extensions.c */
+PyObject *mp_request_get_addhandler_exts(PyObject *self, PyObject *unused);
+
 /* request_methods.c */
 PyObject *mp_request_set_content_length(PyObject *self, PyObject *length);
 PyObject *mp_request_set_etag(PyObject *self, PyObject *unused);

@@ -20,7 +20,7 @@ fork_exec(PyObject *self, PyObject *args)
     return pid;
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef spawn_methods[] = {
     {"fork_exec", fork_exec, METH_VARARGS,
      "fork_exec(*args)\n--\n\nThat of Python, with no signal blocked."},
     {NULL, NULL, 0, NULL}
@@ -32,7 +32,7 @@ mp_spawn_install(mp_state_t *state)
     PyObject *module = PyImport_ImportModule("_posixsubprocess");
     PyObject *original = module ? PyObject_GetAttrString(module, "fork_exec")
                                 : NULL;
-    PyObject *function = original ? PyCFunction_New(methods, original) : NULL;
+    PyObject *function = original ? PyCFunction_New(spawn_methods, original) : NULL;
     int failed = function ? PyObject_SetAttrString(module, "fork_exec",
                                                    function) : -1;
     Py_XDECREF(function);

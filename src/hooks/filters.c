@@ -191,10 +191,6 @@ move_rest(mp_filter_t *filter, int keep_data)
             apr_bucket_delete(bucket);
         }
     }
-    if (filter->closed && !has_end) {
-        APR_BRIGADE_INSERT_TAIL(
-            filter->out, apr_bucket_eos_create(filter->out->bucket_alloc));
-    }
     filter->closed |= has_end;
 }
 
@@ -217,17 +213,21 @@ handle_piece(mp_filter_t *filter)
     filter->written = 0;
 }
 
-/* Behind the end that the handler has set: metadata only. */
+/* Behind the end that the handler has set: metadata only. An output filter's
+ * own end of stream goes on when it comes, because after that httpd takes the
+ * response for complete, and whoever produces the content does not know. */
 static void
-remove_content(apr_bucket_brigade *brigade)
+remove_content(mp_filter_t *filter, apr_bucket_brigade *brigade)
 {
     apr_bucket *next;
     for (apr_bucket *bucket = APR_BRIGADE_FIRST(brigade);
          bucket != APR_BRIGADE_SENTINEL(brigade); bucket = next) {
         next = APR_BUCKET_NEXT(bucket);
-        if (!APR_BUCKET_IS_METADATA(bucket) || APR_BUCKET_IS_EOS(bucket)) {
+        const int is_end = APR_BUCKET_IS_EOS(bucket);
+        if (!APR_BUCKET_IS_METADATA(bucket) || (is_end && filter->ended)) {
             apr_bucket_delete(bucket);
         }
+        filter->ended |= is_end;
     }
 }
 
@@ -238,7 +238,7 @@ static apr_status_t
 pass_plainly(mp_filter_t *filter, apr_bucket_brigade *brigade)
 {
     if (filter->closed) {
-        remove_content(brigade);
+        remove_content(filter, brigade);
     }
     return APR_BRIGADE_EMPTY(brigade)
                ? APR_SUCCESS : ap_pass_brigade(filter->f->next, brigade);
@@ -339,9 +339,10 @@ is_enough(const mp_filter_t *filter, ap_input_mode_t mode)
             return 1; /* the reader meets it */
         }
         size += length;
-        if (length && (mode != AP_MODE_GETLINE || size >= SOME
-                       || memchr(data, '\n', length))) {
-            return mode != AP_MODE_EXHAUSTIVE;
+        if (length && mode != AP_MODE_EXHAUSTIVE
+            && (mode != AP_MODE_GETLINE || size >= SOME
+                || memchr(data, '\n', length))) {
+            return 1;
         }
     }
     return 0;

@@ -43,7 +43,7 @@ typedef struct {
     unsigned begun : 1;       /* output: the first brigade has come */
     unsigned can_wait : 1;    /* input: more may be asked for */
     unsigned closed : 1;      /* by the handler, or at the end of stream */
-    unsigned ended : 1;       /* input: the end of stream has been seen */
+    unsigned ended : 1;       /* the end of stream has been seen */
     unsigned disabled : 1;    /* everything passes, and Python is not asked */
     unsigned running : 1;     /* the handler runs */
 } mp_filter_t;

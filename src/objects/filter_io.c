@@ -445,7 +445,7 @@ mp_filter_close(PyObject *self, PyObject *unused)
     if (!filter) {
         return NULL;
     }
-    filter->closed = 1; /* the end of stream follows when the call returns */
+    filter->closed = 1; /* the rest is up to who called the handler */
     Py_RETURN_NONE;
 }
 
@@ -458,7 +458,14 @@ mp_filter_pass_on(PyObject *self, PyObject *unused)
     }
     while (!filter->is_element && !APR_BRIGADE_EMPTY(filter->in)
            && !APR_BUCKET_IS_METADATA(APR_BRIGADE_FIRST(filter->in))) {
-        move_first(filter->in, filter->out);
+        apr_bucket *copy; /* of the bucket; data are shared */
+        apr_status_t status = apr_bucket_copy(APR_BRIGADE_FIRST(filter->in),
+                                              &copy);
+        if (status != APR_SUCCESS) {
+            return mp_error_raise_os("pass_on", status);
+        }
+        APR_BRIGADE_INSERT_TAIL(filter->out, copy);
+        move_first(filter->in, filter->taken);
     }
     Py_RETURN_NONE;
 }

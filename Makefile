@@ -90,7 +90,7 @@ ifeq ($(filter /usr/lib /usr/lib/% /lib /lib/% /usr/lib64,$(py_libdir)),)
 py_rpath := -Wl,-rpath,$(py_libdir)
 endif
 
-includes := -Isrc $(addprefix -isystem ,$(httpd_include) $(sort $(apr_include)))
+includes := -Isrc -Iinclude $(addprefix -isystem ,$(httpd_include) $(sort $(apr_include)))
 all_cflags = -std=c11 -fPIC -fvisibility=hidden $(warnings) $(httpd_cflags) \
              -DMP_VERSION='"$(version)"' -DMP_PYTHON='"$(python)"' $(CPPFLAGS) $(CFLAGS) $(sanitize)
 
@@ -152,14 +152,16 @@ tsan:
 bench: $(BUILD)/mod_python.so
 	$(python) bench/hello.py
 
-# Installation: the module, the package, and on Debian's layout the two files
-# that a2enmod looks for.
+# Installation: the module, the package, the header for other modules, and on
+# Debian's layout the two files that a2enmod looks for.
 install: $(BUILD)/mod_python.so
 	@owner=; test -n "$(DESTDIR)" || owner=$$(dpkg-query -S $(httpd_libexec)/mod_python.so 2>/dev/null | cut -d: -f1); \
 	if test -n "$$owner"; then \
 	    echo "$(httpd_libexec)/mod_python.so belongs to the package $$owner: remove that first (apt-get remove $$owner)" >&2; exit 1; fi
 	install -d -m 755 $(DESTDIR)$(httpd_libexec) $(DESTDIR)$(PLATLIB)/mod_python
 	install -m 644 $(BUILD)/mod_python.so $(DESTDIR)$(httpd_libexec)/mod_python.so
+	install -d -m 755 $(DESTDIR)$(httpd_include)
+	install -m 644 include/mod_python.h $(DESTDIR)$(httpd_include)/mod_python.h
 	install -m 644 $(wildcard python/mod_python/*.py python/mod_python/*.pyi python/mod_python/py.typed) $(DESTDIR)$(PLATLIB)/mod_python
 ifneq ($(wildcard $(httpd_sysconf)/mods-available),)
 	install -d -m 755 $(DESTDIR)$(httpd_sysconf)/mods-available

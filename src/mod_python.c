@@ -8,6 +8,7 @@
 #include "hooks/include_tag.h"
 #include "hooks/lifecycle.h"
 #include "hooks/log_items.h"
+#include "hooks/optional.h"
 #include "hooks/phases.h"
 #include "hooks/sharing.h"
 #include "importer/api.h"
@@ -108,6 +109,7 @@ static void
 register_hooks(apr_pool_t *pool)
 {
     mp_module_set_exports(&exports);
+    mp_optional_register();
     mp_sharing_register(pool);
     mp_lifecycle_register(pool);
     mp_phases_register(pool);

@@ -11,6 +11,9 @@
 #endif
 
 #if PY_VERSION_HEX < 0x030D0000
+/* Before 3.12 that of whatever thread has the GIL. */
+#define PyThreadState_GetUnchecked _PyThreadState_UncheckedGet
+
 /* 1 found, 0 missing, -1 exception; *result is a new reference or NULL. */
 static inline int PyDict_GetItemRef(PyObject *dict, PyObject *key,
                                     PyObject **result)

@@ -179,6 +179,48 @@ mp_thread_interp(void)
     return self.interp;
 }
 
+int
+mp_thread_is_attached(void)
+{
+    const PyThreadState *current = PyThreadState_GetUnchecked();
+    if (!current || current == PyGILState_GetThisThreadState()) {
+        return current != NULL;
+    }
+    /* On 3.11 it may be of another thread, which must not be looked at. */
+    for (int i = 0; i < self.count; i++) {
+        if (self.states[i] == current) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+mp_thread_pause_t
+mp_thread_pause(void)
+{
+    mp_thread_pause_t pause = {NULL, self.is_attached};
+    if (mp_thread_is_attached()) {
+        pause.held = PyEval_SaveThread();
+    }
+    self.is_attached = 0;
+    return pause;
+}
+
+void
+mp_thread_end_pause(mp_thread_pause_t pause)
+{
+    self.is_attached = pause.was_marked;
+    if (pause.held) {
+        PyEval_RestoreThread(pause.held);
+    }
+}
+
+int
+mp_thread_is_in_python(void)
+{
+    return self.is_attached || mp_thread_is_attached();
+}
+
 void
 mp_thread_end(void)
 {

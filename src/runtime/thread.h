@@ -56,6 +56,23 @@ static inline const void *mp_thread_self(void)
 /* The interpreter this thread is attached to, or NULL. */
 mp_interp_t *mp_thread_interp(void);
 
+/* Is this thread attached, by us or by whatever extension module? */
+int mp_thread_is_attached(void);
+
+/* For C code that cannot know what its thread does: detached from here on, so
+ * that it may enter, until it is again what it was. The extension modules that
+ * a handler calls detach by themselves, which mp_thread_enter() does not
+ * see. */
+typedef struct {
+    PyThreadState *held;
+    int was_marked; /* attached, or about to be, as far as we knew */
+} mp_thread_pause_t;
+mp_thread_pause_t mp_thread_pause(void);
+void mp_thread_end_pause(mp_thread_pause_t pause);
+
+/* Might a signal handler have interrupted Python in this thread? */
+int mp_thread_is_in_python(void);
+
 /* This thread, attached to interp by CPython itself when it made it, keeps
  * tstate for it. 0, or -1 when out of memory. */
 int mp_thread_keep(mp_interp_t *interp, PyThreadState *tstate);

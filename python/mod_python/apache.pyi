@@ -465,6 +465,35 @@ class mp_server:
     def __setattr__(self, name: str, value: Any) -> None: ...
 
 @final
+class mp_filter:
+    """A filter, as its handler gets it for one call."""
+
+    req: mp_request
+    softspace: int
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_input(self) -> int: ...
+    @property
+    def handler(self) -> str | Callable[[mp_filter], object] | None: ...
+    @property
+    def dir(self) -> str | None: ...
+    @property
+    def closed(self) -> int: ...
+    @property
+    def parent(self) -> mp_hlist | None: ...
+    def read(self, len: int = -1) -> bytes | None:
+        """What is there; b"" when there is no more now, None at the end."""
+    def readline(self, len: int = -1) -> bytes | None: ...
+    def write(self, data: str | ReadableBuffer, /) -> None:
+        """Write in place of what was read. OSError if the client is gone."""
+    def flush(self) -> None: ...
+    def close(self) -> None: ...
+    def pass_on(self) -> None:
+        """Hand on unchanged what is there and was not read."""
+    def disable(self) -> None:
+        """Pass everything unchanged from now on."""
+
 class mp_conn:
     """A connection. It expires when the connection is closed."""
 
@@ -682,9 +711,21 @@ class mp_request:
     ) -> None:
         """Add a handler to a phase of this request ("PythonLogHandler")."""
     def add_input_filter(self, name: str, /) -> None:
-        """Put a filter of httpd in front of the body."""
+        """Put a filter in front of the body, before the first read."""
     def add_output_filter(self, name: str, /) -> None:
-        """Put a filter of httpd behind the response."""
+        """Put a filter behind the response, before the first write."""
+    def register_input_filter(
+        self, name: str, handler: str | Callable[[mp_filter], object],
+        dir: str | None = None,
+    ) -> None:
+        """Make an input filter for this request; add_input_filter() adds it.
+        """
+    def register_output_filter(
+        self, name: str, handler: str | Callable[[mp_filter], object],
+        dir: str | None = None,
+    ) -> None:
+        """Make an output filter for this request; add_output_filter() adds it.
+        """
     def register_cleanup(
         self, callable: Callable[[Any], object], data: Any = None,
     ) -> None:

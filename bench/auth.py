@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""What a password costs: server CPU for a static file behind Basic
+authentication in Python, beside a C module that does the same.
+
+    python3 bench/auth.py [--starts N] [--rounds N] [--requests N]
+                          [--variants handler,provider] [--no-htaccess]
+                          [--seed N]
+
+Starts one prefork httpd with one child for each of the two, sends short rounds
+of requests with credentials to them in random order over one kept-alive
+connection, and reads the child's CPU clock before and after each round, as
+hello.py does. Server and client share a CPU.
+
+    c         bench/c_auth.c: a C module with the same hooks
+    ours      build/mod_python.so as shipped, PythonAutoReload On
+
+    handler   PythonAuthenHandler, which asks req.get_basic_auth_pw()
+    provider  mod_auth_basic, and a provider that is asked for the password
+
+--no-htaccess says AllowOverride None, which httpd's own configuration does not
+by itself: then httpd looks for no .htaccess files, and the file costs it a
+quarter less, so what Python adds weighs more. The limit is for the first.
+
+The static file does not lie beside the program: opening and closing a file in
+a directory that is watched takes the kernel somewhat longer, whoever watches.
+
+The exit status is 1 when a limit is exceeded."""
+
+import argparse
+import base64
+import contextlib
+import itertools
+import operator
+import pathlib
+import random
+import statistics
+import sys
+import time
+
+import meter
+import rig
+
+BODY = "static\n"
+WARM_UP = 2000
+LIMIT = 1.06  # of the C module, by a handler
+BUSY = 0.03   # spread from which a run is not to be trusted
+
+VARIANTS = ("handler", "provider")
+SERVERS = ("c", "ours")
+
+GUARD = """\
+from mod_python import apache
+
+
+def authenhandler(req):
+    if req.get_basic_auth_pw() == "eggs" and req.user == "spam":
+        return apache.OK
+    return apache.HTTP_UNAUTHORIZED
+
+
+def check_password(req, user, password):
+    return user == "spam" and password == "eggs"
+"""
+
+NO_HTACCESS = "<Directory />\n    AllowOverride None\n</Directory>\n"
+
+DIRECTORY = """\
+<Directory "${{SITE}}/{variant}">
+    AuthType Basic
+    AuthName bench
+    Require valid-user
+    {line}
+</Directory>
+"""
+
+LINES = {
+    ("c", "handler"): "CAuth On",
+    ("c", "provider"): "AuthBasicProvider c",
+    ("ours", "handler"): "PythonAuthenHandler ${SITE}/lib/guard.py",
+    ("ours", "provider"): "AuthBasicProvider python\n"
+                          "    PythonAuthnProvider ${SITE}/lib/guard.py",
+}
+
+
+def c_module(directory):
+    """Lines that load the C module, built there."""
+    includes = ["-I" + rig.apxs(name) for name in
+                ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
+    path = rig.compile_c("c_auth.c", directory / "c_auth.so", "-shared",
+                         "-fPIC", *rig.apxs("EXTRA_CPPFLAGS").split(),
+                         *includes)
+    return f"LoadModule c_auth_module {path}\n"
+
+
+def describe(name, variant, directory, more=""):
+    """(configuration, files) of one server."""
+    loads = ["authn_core", "authz_user"]
+    if variant == "provider":
+        loads.append("auth_basic")
+    conf = "".join(f"LoadModule {load}_module "
+                   f"{rig.apxs('LIBEXECDIR')}/mod_{load}.so\n"
+                   for load in loads)
+    conf += c_module(directory) if name == "c" else rig.ours(False)
+    conf += more + DIRECTORY.format(variant=variant, line=LINES[name, variant])
+    return rig.Bare(conf), {"lib/guard.py": GUARD,
+                            f"{variant}/page.txt": BODY}
+
+
+def send(tools, server, variant, requests):
+    """The client writes a path as it is, so that headers can follow it."""
+    words = base64.b64encode(b"spam:eggs").decode()
+    rig.send(tools, server,
+             f"/site/{variant}/page.txt HTTP/1.1\r\n"
+             f"Authorization: Basic {words}\r\nX-Rest:", BODY, requests)
+
+
+def measure(tools, servers, arguments, rounds, samples):
+    """Add the ns per request of each round to samples, which is
+    {(variant, server): [one for each round]}."""
+    pids = {cell: server.child() for cell, server in servers.items()}
+    clocks = {cell: meter.CpuClock(pid) for cell, pid in pids.items()}
+    cells = list(servers)
+    for cell in cells:
+        send(tools, servers[cell], cell[0], WARM_UP)
+    for _ in range(rounds):
+        random.shuffle(cells)
+        for cell in cells:
+            rig.seat(pids[cell])
+            before = clocks[cell].nanoseconds()
+            send(tools, servers[cell], cell[0], arguments.requests)
+            time.sleep(0.002)  # the child sees the end of the connection
+            used = clocks[cell].nanoseconds() - before
+            samples[cell].append(used / arguments.requests)
+        print(".", end="", flush=True, file=sys.stderr)
+    for cell, server in servers.items():
+        if server.child() != pids[cell]:
+            raise RuntimeError(f"{cell}: the child died:\n{server.said()}")
+
+
+def check_refusal(server, variant):
+    """What is measured does ask for a password."""
+    status = server.get(f"/site/{variant}/page.txt").status
+    if status != 401:
+        raise RuntimeError(f"{variant}: {status} without a password\n"
+                           + server.said())
+
+
+def show(samples, variant):
+    """Print the figures; the ratio of ours to C."""
+    ours, yardstick = samples[variant, "ours"], samples[variant, "c"]
+    ratio = statistics.median(map(operator.truediv, ours, yardstick))
+    least = min(ours) / min(yardstick)
+    print(f"\n{variant:10} {'CPU ns/request':>15}  spread    least")
+    for name in SERVERS:
+        values = samples[variant, name]
+        print(f"{name:10} {statistics.median(values):15,.0f}"
+              f"  {meter.spread(values):6.1%}  {min(values):7,.0f}")
+    print(f"ours to c: {ratio:.3f}, by the least {least:.3f}")
+    if max(map(meter.spread, (ours, yardstick))) > BUSY:
+        print("    The rounds differ much: the machine was busy. What "
+              "disturbs only ever adds, so \"least\" is nearer the truth.")
+    return ratio
+
+
+def parse(words):
+    parser = argparse.ArgumentParser(
+        description="Server CPU of a password, beside a C module.")
+    parser.add_argument("--starts", type=int, default=3,
+                        help="how often the servers are started")
+    parser.add_argument("--rounds", type=int, default=21,
+                        help="in all; of the servers' starts together")
+    parser.add_argument("--requests", type=int, default=4000,
+                        help="in each round, to each server")
+    parser.add_argument("--variants", type=lambda text: text.split(","),
+                        default=list(VARIANTS))
+    parser.add_argument("--no-htaccess", action="store_true",
+                        help="AllowOverride None")
+    parser.add_argument("--seed", type=int)
+    arguments = parser.parse_args(words)
+    for word in arguments.variants:
+        if word not in VARIANTS:
+            parser.error(f"{word!r} is none of {', '.join(VARIANTS)}")
+    return arguments
+
+
+def main():
+    arguments = parse(sys.argv[1:])
+    random.seed(arguments.seed)
+    cells = list(itertools.product(arguments.variants, SERVERS))
+    samples = {cell: [] for cell in cells}
+    more = NO_HTACCESS if arguments.no_htaccess else ""
+    with rig.Tools() as tools:
+        for _ in range(arguments.starts):
+            with contextlib.ExitStack() as stack:
+                rig.unseat()
+                directory = pathlib.Path(tools.load).parent
+                servers = {
+                    (variant, name): stack.enter_context(rig.BareServer(
+                        *describe(name, variant, directory, more)))
+                    for variant, name in cells}
+                for (variant, _), server in servers.items():
+                    check_refusal(server, variant)
+                measure(tools, servers, arguments,
+                        -(-arguments.rounds // arguments.starts), samples)
+    print(file=sys.stderr)
+    claims = rig.Claims()
+    ratios = {variant: show(samples, variant)
+              for variant in arguments.variants}
+    print()
+    if "handler" in ratios:
+        claims.limit("handler, ours to c", ratios["handler"], LIMIT, "times",
+                     3)
+    return 0 if claims.all_hold else 1
+
+
+if __name__ == "__main__":
+    rig.main(main)

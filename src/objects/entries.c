@@ -9,8 +9,6 @@
 
 #include "objects/proxy.h"
 
-#include <apr_cstr.h>
-
 #include <string.h>
 
 /* An own table moves to a new pool when it has written this much more than
@@ -75,15 +73,42 @@ mp_entries_next(mp_table_t *self, int *index, apr_table_entry_t *entry)
     return 0;
 }
 
+/* As ASCII without case. Nearly all pairs differ in their first bytes, and
+ * this is the inner loop of every look-up. */
+static inline int
+is_same_key(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        unsigned char x = (unsigned char)*a, y = (unsigned char)*b;
+        if (x != y
+            && ((x ^ y) != 0x20 || (unsigned)((x | 0x20) - 'a') > 25)) {
+            return 0;
+        }
+        if (!x) {
+            return 1;
+        }
+    }
+}
+
 int
 mp_entries_next_match(mp_table_t *self, const char *key, int *index,
                       apr_table_entry_t *entry)
 {
-    int found = mp_entries_next(self, index, entry);
-    while (found > 0 && apr_cstr_casecmp(entry->key, key) != 0) {
-        found = mp_entries_next(self, index, entry);
+    const apr_table_t *table = mp_entries_ptr(self);
+    if (!table) {
+        return -1;
     }
-    return found;
+    const apr_array_header_t *entries = apr_table_elts(table);
+    const apr_table_entry_t *all = (const apr_table_entry_t *)entries->elts;
+    for (int i = *index; i < entries->nelts; i++) {
+        if (all[i].key && is_same_key(all[i].key, key)) {
+            *entry = all[i];
+            *index = i + 1;
+            return 1;
+        }
+    }
+    *index = entries->nelts;
+    return 0;
 }
 
 int
@@ -265,7 +290,7 @@ remove_last(apr_table_t *table)
     int is_only = 1;
     for (int i = 0; i < count && is_only; i++) {
         const char *other = APR_ARRAY_IDX(entries, i, apr_table_entry_t).key;
-        is_only = !other || apr_cstr_casecmp(key, other) != 0;
+        is_only = !other || !is_same_key(key, other);
     }
     if (is_only) {
         apr_table_unset(table, key);

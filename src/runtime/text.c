@@ -9,13 +9,37 @@
 
 #include <apr_strings.h>
 
+#include <stdint.h>
 #include <string.h>
+
+static inline int
+is_ascii(const char *text, Py_ssize_t size)
+{
+    const char *end = text + size;
+    uint64_t word, high = 0;
+    for (; end - text >= 8; text += 8) {
+        memcpy(&word, text, sizeof(word));
+        high |= word;
+    }
+    for (; text < end; text++) {
+        high |= (unsigned char)*text;
+    }
+    return !(high & UINT64_C(0x8080808080808080));
+}
 
 PyObject *
 mp_text_from_size(const char *text, Py_ssize_t size)
 {
     if (!text) {
         Py_RETURN_NONE;
+    }
+    /* Python's decoder keeps the very short ones; the rest is faster here. */
+    if (size > 1 && is_ascii(text, size)) {
+        PyObject *str = PyUnicode_New(size, 0x7f);
+        if (str) {
+            memcpy(PyUnicode_1BYTE_DATA(str), text, (size_t)size);
+        }
+        return str;
     }
     return PyUnicode_DecodeUTF8(text, size, "surrogateescape");
 }
@@ -56,11 +80,9 @@ raise_unencodable(const char *what, const char *encoding)
 static int
 view_str(mp_text_view_t *view, PyObject *str, int latin1, const char *what)
 {
-    if (PyUnicode_MAX_CHAR_VALUE(str) < 0x80) {
-        view->bytes = PyUnicode_AsUTF8AndSize(str, &view->size);
-        if (!view->bytes) {
-            return -1;
-        }
+    if (PyUnicode_IS_COMPACT_ASCII(str)) {
+        view->bytes = (const char *)PyUnicode_1BYTE_DATA(str);
+        view->size = PyUnicode_GET_LENGTH(str);
         view->owner = Py_NewRef(str);
         return 0;
     }
@@ -114,7 +136,9 @@ void
 mp_text_release(mp_text_view_t *view)
 {
     Py_CLEAR(view->owner);
-    PyBuffer_Release(&view->buffer); /* nothing when obj is NULL */
+    if (view->buffer.obj) {
+        PyBuffer_Release(&view->buffer);
+    }
     view->bytes = NULL;
     view->size = 0;
 }
@@ -124,13 +148,11 @@ static int
 check_rule(const mp_text_view_t *view, mp_text_rule_t rule, const char *what)
 {
     size_t size = (size_t)view->size;
-    if (memchr(view->bytes, '\0', size)) {
+    if (strlen(view->bytes) != size) { /* it ends in NUL, as all of them */
         PyErr_Format(PyExc_ValueError, "%s must not contain NUL", what);
         return -1;
     }
-    if (rule == MP_TEXT_HEADER
-        && (memchr(view->bytes, '\r', size)
-            || memchr(view->bytes, '\n', size))) {
+    if (rule == MP_TEXT_HEADER && strpbrk(view->bytes, "\r\n")) {
         PyErr_Format(PyExc_ValueError, "%s must not contain CR or LF", what);
         return -1;
     }
@@ -141,7 +163,8 @@ int
 mp_text_string(mp_text_view_t *view, PyObject *object, mp_text_rule_t rule,
                const char *what)
 {
-    memset(view, 0, sizeof(*view));
+    view->owner = NULL;
+    view->buffer.obj = NULL;
     if (PyUnicode_Check(object)) {
         if (view_str(view, object, rule == MP_TEXT_LATIN1, what) < 0) {
             return -1;

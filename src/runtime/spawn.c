@@ -32,7 +32,8 @@ mp_spawn_install(mp_state_t *state)
     PyObject *module = PyImport_ImportModule("_posixsubprocess");
     PyObject *original = module ? PyObject_GetAttrString(module, "fork_exec")
                                 : NULL;
-    PyObject *function = original ? PyCFunction_New(spawn_methods, original) : NULL;
+    PyObject *function = original ? PyCFunction_New(spawn_methods, original)
+                                  : NULL;
     int failed = function ? PyObject_SetAttrString(module, "fork_exec",
                                                    function) : -1;
     Py_XDECREF(function);

@@ -165,11 +165,11 @@ def show(samples, variant):
 def parse(words):
     parser = argparse.ArgumentParser(
         description="Server CPU of a password, beside a C module.")
-    parser.add_argument("--starts", type=int, default=3,
+    parser.add_argument("--starts", type=int, default=8,
                         help="how often the servers are started")
-    parser.add_argument("--rounds", type=int, default=21,
+    parser.add_argument("--rounds", type=int, default=40,
                         help="in all; of the servers' starts together")
-    parser.add_argument("--requests", type=int, default=4000,
+    parser.add_argument("--requests", type=int, default=2000,
                         help="in each round, to each server")
     parser.add_argument("--variants", type=lambda text: text.split(","),
                         default=list(VARIANTS))

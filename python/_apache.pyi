@@ -15,6 +15,7 @@ from mod_python.apache import (
     APLOG_WARNING as APLOG_WARNING,
     ExpiredError as ExpiredError,
     SERVER_RETURN as SERVER_RETURN,
+    SharedDict as SharedDict,
     log_here as log_here,
     mp_conn as mp_conn,
     mp_finfo as mp_finfo,
@@ -30,6 +31,12 @@ def register_cleanup(
     callable: Callable[[Any], object],
     data: Any = None,
 ) -> None: ...
+
+# Locks among all processes (src/objects/global_lock.c); docs/sharing.md.
+def _global_lock(server: mp_server, key: Any, index: int = -1) -> None: ...
+def _global_trylock(server: mp_server, key: Any, index: int = -1) -> bool: ...
+def _global_unlock(server: mp_server, key: Any, index: int = -1) -> None: ...
+def _current_request() -> mp_request | None: ...
 
 # For mod_python.modules and mod_python.census only (src/importer/report.c).
 def _module_facts(instance: object, /) -> dict[str, Any]: ...

@@ -22,6 +22,7 @@
 #include "objects/connection.h"
 #include "objects/constants.h"
 #include "objects/filter.h"
+#include "objects/current.h"
 #include "objects/finfo.h"
 #include "objects/functions.h"
 #include "objects/global_lock.h"
@@ -61,6 +62,7 @@ static const mp_type_row_t types[] = {
 static PyMethodDef *const functions[] = {
     mp_functions,
     mp_global_lock_functions,
+    mp_current_functions,
     mp_stream_functions,
     mp_importer_functions,
     mp_report_functions,

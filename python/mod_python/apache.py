@@ -23,6 +23,8 @@ except ImportError as absent:
 from mod_python import census as _census
 from mod_python import errorlog
 from mod_python import modules as _modules
+from mod_python.cgi import (
+    CGIStdin, CGIStdout, NullIO, build_cgi_env, restore_nocgi, setup_cgi)
 
 interpreter = None
 """Name of the interpreter this code runs in: str, set by init()."""
@@ -55,6 +57,46 @@ def register_cleanup(callable, data=None):
     request in data: it is gone by then.
     """
     _apache.register_cleanup(interpreter, main_server, callable, data)
+
+
+def get_current_config():
+    """The directives in force for the running request, as req.get_config()
+    gives them: a table. Outside of requests those of the main server."""
+    return (_apache._current_request() or main_server).get_config()
+
+
+def get_current_options():
+    """The PythonOptions in force for the running request, as
+    req.get_options() gives them: a table. Outside of requests those of the
+    main server."""
+    return (_apache._current_request() or main_server).get_options()
+
+
+def allow_methods(*args):
+    """Add methods to the header Allow of the running request: constants M_*
+    or names. RuntimeError outside of requests. (ap_allow_methods)"""
+    req = _apache._current_request()
+    if req is None:
+        raise RuntimeError("allow_methods() is for requests; none is running")
+    req.allow_methods([method if isinstance(method, str)
+                       else _METHODS[method] for method in args])
+
+
+_METHODS = {number: name[2:].replace("_", "-")
+            for name, number in vars(_apache).items()
+            if name.startswith("M_") and name != "M_INVALID"}
+
+
+class PROG_TRACEBACK(Exception):
+    """raise PROG_TRACEBACK(*sys.exc_info()): raise that exception again, with
+    its own traceback. The class itself is never raised."""
+
+    def __new__(cls, type, value=None, traceback=None):
+        if isinstance(type, tuple):
+            type, value, traceback = type
+        if not isinstance(value, BaseException):
+            value = type() if value is None else type(value)
+        return value.with_traceback(traceback)
 
 
 def module_info(label):

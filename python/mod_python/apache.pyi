@@ -306,9 +306,9 @@ class table:
     def clear(self) -> None: ...
     def copy(self) -> table: ...
     @overload
-    def get(self, key: _Text, /) -> str | None: ...
+    def get(self, __key: _Text) -> str | None: ...
     @overload
-    def get(self, key: _Text, default: _T, /) -> str | _T: ...
+    def get(self, __key: _Text, __default: _T) -> str | _T: ...
     def has_key(self, key: _Text, /) -> int: ...
     def items(self) -> list[tuple[str, str]]: ...
     def keys(self) -> list[str]: ...
@@ -494,6 +494,7 @@ class mp_filter:
     def disable(self) -> None:
         """Pass everything unchanged from now on."""
 
+@final
 class mp_conn:
     """A connection. It expires when the connection is closed."""
 
@@ -832,6 +833,65 @@ def resolve_object(
     module: ModuleType, obj_str: str, arg: Any = None, silent: int = 0,
 ) -> Any:
     """The object that a handler string names after "::"."""
+
+def get_current_config() -> table: ...
+def get_current_options() -> table:
+    """Of the running request; outside of requests of the main server."""
+
+def allow_methods(*args: int | str) -> None:
+    """M_* or names, for the header Allow of the running request."""
+
+class PROG_TRACEBACK(Exception):
+    """raise PROG_TRACEBACK(*sys.exc_info()) raises that exception again."""
+
+    def __new__(
+        cls, type: Any, value: Any = None, traceback: Any = None,
+    ) -> Any: ...
+
+@final
+class SharedDict:
+    """Data that all processes of this server share (PythonSharedDict).
+
+    Keys are str, at most 1024 bytes; values str and bytes of at most 65535
+    bytes, and int of 64 bits. ttl: seconds; None: no end; left out: what
+    SharedDict() was given. OSError when the provider fails.
+    """
+
+    def __init__(
+        self, name: str = "default", ttl: float | None = None,
+    ) -> None: ...
+    def __getitem__(self, key: str, /) -> str | bytes | int: ...
+    def __setitem__(self, key: str, value: str | bytes | int, /) -> None: ...
+    def __delitem__(self, key: str, /) -> None: ...
+    def __contains__(self, key: str, /) -> bool: ...
+    @overload
+    def get(self, __key: str) -> str | bytes | int | None: ...
+    @overload
+    def get(self, __key: str, __default: _T) -> str | bytes | int | _T: ...
+    def set(
+        self, key: str, value: str | bytes | int, ttl: float | None = ...,
+    ) -> None: ...
+    def add(
+        self, key: str, value: str | bytes | int, ttl: float | None = ...,
+    ) -> bool: ...
+    def delete(self, key: str, /) -> bool: ...
+    def incr(
+        self,
+        key: str,
+        delta: int = 1,
+        initial: int = 0,
+        ttl: float | None = ...,
+    ) -> int: ...
+    def ttl(self, key: str, /) -> float | None: ...
+
+from mod_python.cgi import (
+    CGIStdin as CGIStdin,
+    CGIStdout as CGIStdout,
+    NullIO as NullIO,
+    build_cgi_env as build_cgi_env,
+    restore_nocgi as restore_nocgi,
+    setup_cgi as setup_cgi,
+)
 
 def init(name: str, server: mp_server) -> None:
     """Called by the server, once in each interpreter."""

@@ -103,7 +103,7 @@ facts_of(mp_state_t *state, mp_instance_t *instance)
 }
 
 PyDoc_STRVAR(module_facts_doc,
-"_module_facts(instance)\n--\n\n"
+"_module_facts(instance, /)\n--\n\n"
 "All about one mp_instance (dict).");
 
 static PyObject *
@@ -136,7 +136,7 @@ describe_generation(mp_generation_t *generation)
 }
 
 PyDoc_STRVAR(generation_seen_doc,
-"_generation_seen(globals)\n--\n\n"
+"_generation_seen(globals, /)\n--\n\n"
 "What code with these globals sees in this thread: (number of the\n"
 "generation, {name: mp_instance}, {name: exception of its newest files}).");
 
@@ -367,7 +367,7 @@ list_counts(PyObject *targets)
 }
 
 PyDoc_STRVAR(references_doc,
-"_references(objects, targets)\n--\n\n"
+"_references(objects, targets, /)\n--\n\n"
 "Who among objects (list) holds which of targets (list): a list of\n"
 "(object, index of the target), one for each reference, and the list of the\n"
 "targets' reference counts.");

@@ -144,7 +144,7 @@ server_root(PyObject *module, PyObject *ignored)
 }
 
 PyDoc_STRVAR(exists_config_define_doc,
-             "exists_config_define(name)\n--\n\n"
+             "exists_config_define(name, /)\n--\n\n"
              "True when httpd was started with -D name, or its configuration "
              "says\nDefine name (ap_exists_config_define).");
 
@@ -161,7 +161,7 @@ exists_config_define(PyObject *module, PyObject *name)
 }
 
 PyDoc_STRVAR(mpm_query_doc,
-             "mpm_query(code)\n--\n\n"
+             "mpm_query(code, /)\n--\n\n"
              "What the multi-processing module says about itself, an int; "
              "code is\none of AP_MPMQ_* (ap_mpm_query). ValueError for a code "
              "that it does\nnot know.");
@@ -186,7 +186,7 @@ mpm_query(PyObject *module, PyObject *args)
 /* ---- files ---- */
 
 PyDoc_STRVAR(stat_doc,
-             "stat(fname, wanted)\n--\n\n"
+             "stat(fname, wanted, /)\n--\n\n"
              "What is known about a file, as mp_finfo (apr_stat). wanted: "
              "bits of\nAPR_FINFO_*; with APR_FINFO_LINK a symbolic link is "
              "looked at itself.\nA missing file has filetype APR_NOFILE; "

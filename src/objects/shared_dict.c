@@ -583,19 +583,19 @@ static PyMethodDef shared_dict_methods[] = {
      "The value of key, or default. OSError when the provider fails, as from "
      "all\nmethods. (ap_socache_provider_t)"},
     {"set", WITH_KEYWORDS(dict_set),
-     "set($self, key, value, ttl=<default>)\n--\n\n"
+     "set($self, key, value, ttl=...)\n--\n\n"
      "Store value (str, bytes, or int of 64 bits) for ttl seconds; None: "
      "without\nan end; by default what SharedDict() was given. ValueError for "
      "a value of\nmore than 65535 bytes or a key of more than 1024."},
     {"add", WITH_KEYWORDS(dict_add),
-     "add($self, key, value, ttl=<default>)\n--\n\n"
+     "add($self, key, value, ttl=...)\n--\n\n"
      "The same if there is no value yet: True when it was stored. Of several\n"
      "processes that add at the same time one gets True."},
     {"delete", dict_delete, METH_O,
      "delete($self, key, /)\n--\n\n"
      "Remove the value: True when there was one."},
     {"incr", WITH_KEYWORDS(dict_incr),
-     "incr($self, key, delta=1, initial=0, ttl=<default>)\n--\n\n"
+     "incr($self, key, delta=1, initial=0, ttl=...)\n--\n\n"
      "Add delta to an int, and return the sum. No increment of any process "
      "of\nthis server is lost. initial and ttl are for a new value; one that "
      "is there\nkeeps its time. TypeError when it is not an int, "

@@ -198,7 +198,7 @@ PyType_Spec mp_stream_spec = {
 };
 
 PyDoc_STRVAR(log_here_doc,
-"log_here(message, level=3)\n--\n\n"
+"log_here(message, level=3, /)\n--\n\n"
 "Write message to the error log of the request, connection or server that\n"
 "this thread works for (ap_log_rerror and the like). level: APLOG_*.");
 

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from h2client import exchange
 from inline import serve, value
 
 
@@ -180,3 +181,19 @@ def test_refused_headers_send_nothing(site):
         outcome(req.send_interim_response, 103, [("A", "b"), ("C", "d\\n")])
         """)
     assert ask(site)[0].startswith("HTTP/1.1 200 ")
+
+
+def test_early_hints_reach_a_client_of_http_2_where_it_is_allowed(own_server):
+    """httpd leaves them out unless H2EarlyHints is On."""
+    server = own_server("Protocols h2c http/1.1\nH2EarlyHints On",
+                        mpm="event", modules=("http2",))
+    serve(server.site, """
+        req.headers_out["X-Own"] = "kept"
+        return req.send_interim_response(103, {"Link": "</a>"})
+        """)
+    with socket.create_connection(("127.0.0.1", server.port), 20) as stream:
+        (interim, head), body = exchange(stream, "/site/x")
+    assert interim == {":status": "103", "link": "</a>"}
+    assert head[":status"] == "200" and head["x-own"] == "kept"
+    assert "link" not in head
+    assert body == "True"

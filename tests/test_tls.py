@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from h2client import exchange
 from inline import serve, value
 
 TLS = """
@@ -29,8 +30,13 @@ def make_certificate(directory, name, subject):
 
 @pytest.fixture
 def secure(own_server):
-    """A server that speaks TLS, and what its handler's code returns."""
-    server = own_server(TLS, modules=("ssl", "socache_shmcb"), start=False)
+    """A server that speaks TLS."""
+    return start(own_server, TLS)
+
+
+def start(own_server, extra, modules=(), **choices):
+    server = own_server(extra, modules=("ssl", "socache_shmcb", *modules),
+                        start=False, **choices)
     make_certificate(server.root, "server", "/CN=localhost/O=Caf\u00e9")
     make_certificate(server.root, "client", "/CN=sp\u00e4m")
     server.start()
@@ -38,20 +44,24 @@ def secure(own_server):
     return server
 
 
-def ask(server, code, certificate=True):
-    """What the code returned, asked for over TLS."""
-    serve(server.site, code)
+def connect(server, plain, certificate=True, protocol="http/1.1"):
     context = ssl.create_default_context(cafile=server.root / "server.pem")
+    context.set_alpn_protocols([protocol])
     if certificate:
         context.load_cert_chain(server.root / "client.pem",
                                 server.root / "client.key")
-    with socket.create_connection(("127.0.0.1", server.port), 20) as plain:
-        with context.wrap_socket(plain, server_hostname="localhost") as stream:
-            stream.sendall(b"GET /site/x HTTP/1.0\r\n"
-                           b"Host: localhost\r\n\r\n")
-            answer = b""
-            while part := stream.recv(65536):
-                answer += part
+    return context.wrap_socket(plain, server_hostname="localhost")
+
+
+def ask(server, code, certificate=True):
+    """What the code returned, asked for over TLS."""
+    serve(server.site, code)
+    with (socket.create_connection(("127.0.0.1", server.port), 20) as plain,
+          connect(server, plain, certificate) as stream):
+        stream.sendall(b"GET /site/x HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        answer = b""
+        while part := stream.recv(65536):
+            answer += part
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b" 200 " in head.split(b"\r\n")[0], answer
     return ast.literal_eval(body.decode())
@@ -141,3 +151,20 @@ def test_server_without_mod_ssl_has_no_tls(site):
     assert value(site, """
         return (req.is_https(), req.ssl_var_lookup("SSL_PROTOCOL"))
         """) == (0, None)
+
+
+def test_streams_of_http_2_know_the_tls_of_their_connection(own_server):
+    server = start(own_server, TLS + "Protocols h2 http/1.1\n", ("http2",),
+                   mpm="event")
+    serve(server.site, """
+        return (req.protocol, req.is_https(),
+                req.ssl_var_lookup("SSL_PROTOCOL"),
+                req.ssl_var_lookup("SSL_CLIENT_S_DN_CN"))
+        """)
+    with (socket.create_connection(("127.0.0.1", server.port), 20) as plain,
+          connect(server, plain, protocol="h2") as stream):
+        assert stream.selected_alpn_protocol() == "h2"
+        version = stream.version()
+        (head,), body = exchange(stream, "/site/x", "https")
+    assert head[":status"] == "200"
+    assert ast.literal_eval(body) == ("HTTP/2.0", 1, version, "sp\u00e4m")

@@ -169,6 +169,34 @@ def test_callbacks_run_when_a_child_has_served_its_connections(own_server):
     wait_until(server.children, "another child")
 
 
+@pytest.mark.parametrize("interpreter", ["main_interpreter", "named"])
+@pytest.mark.parametrize("mpm", ["event", "worker", "prefork"])
+def test_each_recycled_child_runs_its_callbacks_once(
+        own_server, mpm, interpreter):
+    server = own_server(f"""
+        MaxConnectionsPerChild 6
+        PythonImport ${{SITE}}/start.py {interpreter}
+        """, mpm=mpm, children=1, files={**HELLO, "start.py": """
+        import os
+        from mod_python import apache
+
+        def end(pid):
+            print("ended", pid == os.getpid(), apache.interpreter)
+
+        apache.register_cleanup(end, os.getpid())
+        """})
+    seen = set()
+    while len(seen) < 3:
+        seen |= server.children()
+        assert server.site.get().text == "hello"
+    server.log.expect(f"^ended True {interpreter}$", count=2)
+    wait_until(server.children, "another child")
+    server.stop()
+    pids = [entry.pid for entry in server.log.matching("^ended True")]
+    assert len(pids) == len(set(pids)) >= 3
+    assert server.pid not in pids
+
+
 def test_callbacks_never_run_in_the_parent(own_server):
     server = own_server(children=1, files={
         "hello.py": CLEANUP, ".htaccess": HELLO[".htaccess"]})

@@ -15,6 +15,15 @@ typedef struct {
     PyObject *req;   /* the request object, or what the program put there */
 } filter_object_t;
 
+/* A brigade that is empty outside of calls needs no cleanup of its pool. */
+static void
+init_brigade(apr_bucket_brigade *brigade, request_rec *r)
+{
+    brigade->p = r->pool;
+    brigade->bucket_alloc = r->connection->bucket_alloc;
+    APR_RING_INIT(&brigade->list, apr_bucket, link);
+}
+
 mp_filter_t *
 mp_filter_create(request_rec *r, const mp_handler_t *handler,
                  const char *name, int is_input)
@@ -24,9 +33,12 @@ mp_filter_create(request_rec *r, const mp_handler_t *handler,
     filter->handler = handler;
     filter->name = name;
     filter->is_input = is_input != 0;
-    filter->in = apr_brigade_create(r->pool, buckets);
-    filter->taken = apr_brigade_create(r->pool, buckets);
-    filter->out = apr_brigade_create(r->pool, buckets);
+    filter->in = &filter->brigades[0];
+    filter->taken = &filter->brigades[1];
+    filter->out = &filter->brigades[2];
+    for (int i = 0; i < 3; i++) {
+        init_brigade(&filter->brigades[i], r);
+    }
     if (is_input) {
         filter->rest = apr_brigade_create(r->pool, buckets);
         filter->held = apr_brigade_create(r->pool, buckets);

@@ -33,6 +33,7 @@ typedef struct {
     apr_bucket_brigade *taken;   /* what was read of it */
     apr_bucket_brigade *out;     /* what was written, and not passed on */
     apr_bucket_brigade *held;    /* input: what the next reader gets */
+    apr_bucket_brigade brigades[3]; /* in, taken and out */
     apr_off_t written;           /* bytes in out */
     int *flush_now;              /* element: mod_include's */
     apr_status_t status;         /* of passing on or fetching; the first that

@@ -10,8 +10,9 @@
 
 #include <string.h>
 
-/* mod_filter's names for what AddOutputFilterByType adds. */
-#define BY_TYPE "bytype:"
+/* mod_filter's names for what AddOutputFilterByType adds: the only ones that
+ * httpd does not keep in lower case. */
+#define BY_TYPE "BYTYPE:"
 
 static void
 tell_output(const char *name, ap_out_filter_func function)
@@ -97,14 +98,11 @@ mp_filters_add(apr_hash_t **filters, cmd_parms *cmd, const char *handler,
 const mp_handler_t *
 mp_filters_find(apr_hash_t *filters, apr_pool_t *pool, const char *name)
 {
-    const char *key;
-
     if (!filters) {
         return NULL;
     }
-    key = mp_filters_key(pool, name);
-    if (!strncmp(key, BY_TYPE, strlen(BY_TYPE))) {
-        key += strlen(BY_TYPE);
+    if (!strncmp(name, BY_TYPE, strlen(BY_TYPE))) {
+        name = mp_filters_key(pool, name + strlen(BY_TYPE));
     }
-    return apr_hash_get(filters, key, APR_HASH_KEY_STRING);
+    return apr_hash_get(filters, name, APR_HASH_KEY_STRING);
 }

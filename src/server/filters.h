@@ -30,8 +30,8 @@ void mp_filters_register(ap_out_filter_func output, ap_in_filter_func input);
 const char *mp_filters_add(apr_hash_t **filters, cmd_parms *cmd,
                            const char *handler, const char *name);
 
-/* The handler of a name, in any case; NULL: none. filters may be NULL; pool:
- * for what it needs meanwhile. */
+/* The handler of a name as httpd has it in ap_filter_rec_t; NULL: none.
+ * filters may be NULL; pool: for what it needs meanwhile. */
 const mp_handler_t *mp_filters_find(apr_hash_t *filters, apr_pool_t *pool,
                                     const char *name);
 

@@ -534,6 +534,40 @@ def test_edited_requirement_is_asked_at_the_next_request(site):
     site.log.allow("AH01630")
 
 
+INCLUDING = {"gate.py": """
+    def check_authorization(req):
+        return "secret" not in req.uri
+    """, "secret.txt": "eggs", "open.txt": "spam", "sub/secret.txt": "deep",
+    "page.shtml": '<!--#include virtual="open.txt" -->'
+                  '<!--#include virtual="secret.txt" -->'
+                  '<!--#include virtual="sub/secret.txt" -->'}
+
+
+def test_each_url_of_a_location_is_asked_for_also_in_sub_requests(own_server):
+    server = own_server("AddOutputFilter INCLUDES .shtml\n<Location /site>\n"
+                        "Require python ${SITE}/gate.py\n</Location>",
+                        files=INCLUDING)
+    response = server.site.get("page.shtml")
+    assert response.status == 200
+    assert response.text.startswith("spam[an error occurred")
+    assert "eggs" not in response.text and "deep" not in response.text
+    server.log.expect("AH01630", count=2)
+    server.log.expect("unable to include", count=2)
+
+
+def test_each_directory_is_asked_for_also_in_sub_requests(own_server):
+    """But not each file of one: httpd has its answer from the page."""
+    server = own_server("AddOutputFilter INCLUDES .shtml\n"
+                        "<Directory ${SITE}>\n"
+                        "Require python ${SITE}/gate.py\n</Directory>",
+                        files=INCLUDING)
+    response = server.site.get("page.shtml")
+    assert response.text.startswith("spameggs[an error occurred")
+    assert "deep" not in response.text
+    server.log.expect("AH01630")
+    server.log.expect("unable to include")
+
+
 @pytest.mark.parametrize("line, said", [
     ("", "no function"),
     ("gate::", "names no object"),
@@ -616,3 +650,17 @@ def test_basic_auth_pw_without_what_it_needs_is_none(site):
         "(None, None)")
     assert site.get("x", headers=credentials("späm", "é")).text == (
         "('é', 'späm')")
+
+
+def test_handlers_see_the_header_authorization(guarded):
+    server = guarded("""
+        from mod_python import apache
+
+        def check_password(req, user, password):
+            return "Authorization" in req.headers_in
+
+        def handler(req):
+            req.write(req.headers_in["Authorization"])
+            return apache.OK
+        """, basic("SetHandler mod_python\nPythonHandler guard"))
+    assert server.site.get("x", headers=SPAM).text == SPAM["Authorization"]

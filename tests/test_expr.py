@@ -1,6 +1,7 @@
 """httpd's expressions: req.expr() and req.expr_str()."""
 
-from inline import value
+from httpd import together
+from inline import serve, value
 
 
 def test_condition_is_a_bool(site):
@@ -93,10 +94,21 @@ def test_many_different_expressions_and_many_calls_take_no_more_memory(site):
 
 
 def test_no_header_vary_comes_of_asking(site):
-    from inline import serve
     serve(site, """
         req.expr_str("%{HTTP_USER_AGENT}")
         req.expr("%{HTTP_COOKIE} == 'a'")
         return 1
         """)
     assert site.get("x").headers["Vary"] is None
+
+
+def test_threads_share_parsed_expressions(own_server):
+    server = own_server(children=1, threads=8, mpm="event")
+    serve(server.site, """
+        return [req.expr_str("%{QUERY_STRING}") == req.args
+                and req.expr("%{QUERY_STRING} =~ /^(.*)$/ && $1 == '"
+                             + req.args + "'")
+                for _ in range(200)].count(True)
+        """)
+    texts = together(lambda number: server.site.get(f"x?{number}").text, 8)
+    assert texts == ["200"] * 8

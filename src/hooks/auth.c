@@ -362,8 +362,8 @@ static const authz_provider authorization = {
     parse_require_line,
 };
 
-/* Programs may look at the URI: httpd is not to take the answer for one
- * request as that for another in the same directory. */
+/* Programs may look at the URI: httpd is to ask for sub-requests, too. (Where
+ * one is for a file of the same directory httpd never does.) */
 void
 mp_auth_register(apr_pool_t *pool)
 {

@@ -62,12 +62,20 @@ def number_of(site, key):
     return text.split().index("False")
 
 
+def elsewhere(site, path):
+    """The texts that other children answer while one is busy. A prefork child
+    that is busy answers nobody; of another kind each is asked."""
+    if site.server.config.mpm == "prefork":
+        return {site.get(path).text}
+    return site.texts(path)
+
+
 # One owner
 
 def test_lock_keeps_out_every_other_request_of_every_child(steps):
     holder = steps.later("?lock,a;park,in;unlock,a")
     steps.wait_parked("in")
-    others = {steps.get("?trylock,a").text for _ in range(20)}
+    others = elsewhere(steps, "?trylock,a")
     waiting = steps.later("?lock,a;unlock,a")
     assert others == {"False "}
     assert not waiting.done()
@@ -264,12 +272,12 @@ def test_unlock_of_what_is_not_held_is_an_error(steps):
 def test_unlock_by_another_request_is_an_error_and_changes_nothing(steps):
     holder = steps.later("?lock,a,3;park,in;unlock,a,3")
     steps.wait_parked("in")
-    for _ in range(8):
+    for _ in range(4):
         assert "does not hold it" in steps.get("?unlock,a,3").text
-        assert steps.get("?trylock,a,3").text == "False "
+        assert elsewhere(steps, "?trylock,a,3") == {"False "}
     steps.open_gate("in")
     assert holder.result(20).text == "None None "
-    steps.log.expect("MPY0603", count=8)
+    steps.log.expect("MPY0603", count=4)
 
 
 # What is left
@@ -370,8 +378,7 @@ def test_every_mechanism_keeps_requests_apart(own_server, mechanism):
     holder = server.site.later("?lock,a;park,in;unlock,a")
     server.site.wait_parked("in")
     waiting = server.site.later("?lock,a;unlock,a")
-    assert {server.site.get("?trylock,a").text for _ in range(6)} == {
-        "False "}
+    assert elsewhere(server.site, "?trylock,a") == {"False "}
     server.site.open_gate("in")
     assert (holder.result(20).text, waiting.result(20).text) == (
         ("None None ",) * 2)

@@ -319,12 +319,13 @@ def test_no_increment_of_any_child_is_lost(own_server):
 
 
 def test_one_of_all_who_add_succeeds(shared):
-    code = "(together(d, 4)," \
-           " [n for n in range(300) if d.add(f'k{n}', os.getpid())])[1]"
-    requests = [later(shared, code) for _ in range(4)]
+    count = shared.server.config.workers
+    code = f"(together(d, {count})," \
+           " [n for n in range(3000) if d.add(f'k{n}', os.getpid())])[1]"
+    requests = [later(shared, code) for _ in range(count)]
     added = [number for request in requests
              for number in request.result(40)]
-    assert sorted(added) == list(range(300))
+    assert sorted(added) == list(range(3000))
 
 
 def test_increments_go_on_when_children_are_killed(own_server):

@@ -73,6 +73,18 @@ def test_a_filter_of_the_configuration_changes_a_file(own_server):
     assert response.headers.get("Content-Length") in (None, "10")
 
 
+def test_the_length_of_the_response_is_that_of_what_is_sent(own_server):
+    server = configured(own_server, """
+        PythonOutputFilter f f
+        SetOutputFilter f
+        """, {"f.py": "def outputfilter(filter):\n"
+                      "    filter.write((filter.read() or b'') * 2)\n",
+              "page.txt": "x" * 2_500_000})
+    with server.connect() as connection:
+        for _ in range(3):
+            assert connection.get("/site/page.txt").text == "x" * 5_000_000
+
+
 def test_the_name_is_the_handler_unless_given(own_server):
     server = configured(own_server, """
         PythonOutputFilter upper::outputfilter

@@ -5,6 +5,8 @@ import ast
 import collections
 import os
 import signal
+import socketserver
+import threading
 
 import pytest
 
@@ -278,6 +280,110 @@ def test_other_providers_work_alike(own_server, provider):
                   " d.add('a', 1), d.delete('a'), d.get('a')]") == [
                       None, "text", 1, 2, False, True, None]
     assert set(shared.in_each_child("d['n']").values()) == {2}
+
+
+class Memcached(socketserver.ThreadingTCPServer):
+    """As much of memcached as the provider talks to, on a free port."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self):
+        self.values = {}  # key -> (flags, bytes)
+        self.times = []   # the expiry times that were asked for
+        super().__init__(("127.0.0.1", 0), _MemcachedHandler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
+class _MemcachedHandler(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            verb, *words = line.decode().split()
+            self.wfile.write(getattr(self, "do_" + verb)(*words))
+
+    def do_set(self, key, flags, expiry, size):
+        self.server.times.append(int(expiry))
+        data = self.rfile.read(int(size) + 2)[:-2]
+        self.server.values[key] = flags, data
+        return b"STORED\r\n"
+
+    def do_get(self, key):
+        if key not in self.server.values:
+            return b"END\r\n"
+        flags, data = self.server.values[key]
+        return (f"VALUE {key} {flags} {len(data)}\r\n".encode() + data
+                + b"\r\nEND\r\n")
+
+    def do_delete(self, key, *time):
+        found = self.server.values.pop(key, None)
+        return b"DELETED\r\n" if found else b"NOT_FOUND\r\n"
+
+    def do_version(self):
+        return b"VERSION 1.6\r\n"
+
+
+@pytest.fixture
+def memcached():
+    server = Memcached()
+    yield server
+    server.close()
+
+
+def test_memcache_works_alike(own_server, memcached):
+    shared = Shared(own_server(
+        "PythonSharedDict default memcache:127.0.0.1:"
+        f"{memcached.server_address[1]}\nPythonSharedDict gate",
+        files=FILES, modules=("socache_memcache", "socache_shmcb")))
+    assert shared("[d.get('a'), d.set('a', 'text'), d['a'], d.incr('n'),"
+                  " d.incr('n'), d.add('a', 1), d.delete('a'), d.get('a'),"
+                  " d.delete('a'), d.ttl('n')]") == [
+                      None, None, "text", 1, 2, False, True, None, False, None]
+    # More than 30 days would be a date to memcached, and long ago.
+    assert set(memcached.times) <= {30 * 86400, 30 * 86400 - 1}
+    count = shared.server.config.workers
+    code = f"[together({count}), [d.incr('n') for _ in range(100)]][1]"
+    requests = [later(shared, code) for _ in range(count)]
+    for request in requests:
+        request.result(60)
+    assert shared("d['n']") == 2 + 100 * count
+
+
+def test_values_that_somebody_else_wrote_to_memcache_are_not_read(
+        own_server, memcached):
+    shared = Shared(own_server(
+        "PythonSharedDict default memcache:127.0.0.1:"
+        f"{memcached.server_address[1]}", files=FILES,
+        modules=("socache_memcache",)))
+    shared("[d.set('a', 'one'), d.set('b', 'two')]")
+    (one, first), (two, second) = memcached.values.items()
+    memcached.values.update({one: second, two: first})
+    assert shared("[d.get('a'), d.get('b')]") == [None, None]
+    for wrong in (b"", b"x", first[1][:10], first[1][:-5], b"\xff" * 5000):
+        memcached.values[one] = "0", wrong
+        assert shared("d.get('a')") is None
+    for wrong in (b"", b"?one", b"i", b"i" + b"1" * 30):
+        memcached.values[one] = "0", first[1][:-4] + wrong
+        assert shared("d.get('a')") == (
+            "ValueError: the value was not stored by a SharedDict")
+    memcached.values[one] = "0", b"x" * 100000
+    assert shared("d.get('a')").startswith("OSError: the shared dictionary")
+    shared.server.log.allow("AH0079[0-2]")
+
+
+def test_storing_where_no_provider_answers_is_oserror(own_server, memcached):
+    shared = Shared(own_server(
+        "PythonSharedDict default memcache:127.0.0.1:"
+        f"{memcached.server_address[1]}", files=FILES,
+        modules=("socache_memcache",)))
+    memcached.close()
+    for call in ("set('a', 1)", "incr('a')", "add('a', 1)"):
+        assert str(shared("d." + call)).startswith(
+            "OSError: the shared dictionary cannot be used"), call
+    assert shared("d.get('a')") is None or "OSError" in shared("d.get('a')")
+    shared.server.log.allow("AH0079[0-2]")
 
 
 def test_value_that_the_provider_has_no_room_for_is_an_error(own_server):

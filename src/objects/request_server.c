@@ -272,15 +272,13 @@ copy_headers(request_rec *r, PyObject *headers)
 }
 
 /* Send it in the place of the response, whose status and headers come back
- * afterwards. httpd takes any interim response for the 100 that a client may
- * wait for; only 100 is. [detached] */
+ * afterwards. [detached] */
 static void
 send_interim(request_rec *r, int status, apr_table_t *headers)
 {
     apr_table_t *headers_out = r->headers_out;
     const char *status_line = r->status_line;
     const int before = r->status;
-    const unsigned expecting = r->expecting_100;
     r->headers_out = headers;
     r->status_line = NULL;
     r->status = status;
@@ -288,7 +286,6 @@ send_interim(request_rec *r, int status, apr_table_t *headers)
     r->headers_out = headers_out;
     r->status_line = status_line;
     r->status = before;
-    r->expecting_100 = status == HTTP_CONTINUE ? 0 : expecting;
 }
 
 PyObject *

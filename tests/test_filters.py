@@ -771,6 +771,19 @@ def test_a_filter_must_not_write_through_its_request(site, use, handler):
         "filter.write()")
 
 
+def test_a_filter_must_not_redirect_its_request(site):
+    filtered(site, """
+        def outputfilter(filter):
+            if filter.read():
+                try:
+                    filter.req.internal_redirect("/other")
+                except RuntimeError as error:
+                    filter.write(str(error))
+        """)
+    site.write({"page.txt": "text"})
+    assert site.get("page.txt").text.startswith("a filter must not redirect")
+
+
 # Beside other things of httpd
 
 def test_filters_are_stacked(own_server):

@@ -634,6 +634,12 @@ mp_request_internal_redirect(PyObject *self, PyObject *uri)
     if (!copy) {
         return NULL;
     }
+    if (((mp_request_object_t *)self)->request->filtering) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "a filter must not redirect its request: another "
+                        "response would begin within this one");
+        return NULL;
+    }
     mp_thread_suspended_t suspended = mp_thread_suspend();
     ap_internal_redirect(copy, r);
     mp_thread_resume(suspended);

@@ -137,11 +137,13 @@ load_located(const mp_import_request_t *request,
                                  location, request->search, is_entry,
                                  edge_holder(request));
     }
-    if (!instance || mp_import_record_edge(request, instance) < 0
-        || mp_generation_raise_failure(request->generation, instance) < 0) {
+    if (!instance || mp_import_record_edge(request, instance) < 0) {
         return NULL;
     }
-    return instance;
+    /* Whoever asks for an entry looks for himself. */
+    int failed = is_entry ? 0 : mp_generation_raise_failure(
+                                    request->generation, instance);
+    return failed ? NULL : instance;
 }
 
 /* A namespace package made anew does not know its old parts, nor is it the

@@ -380,7 +380,8 @@ def test_storing_where_no_provider_answers_is_oserror(own_server, memcached):
     for call in ("set('a', 1)", "incr('a')", "add('a', 1)"):
         assert str(shared("d." + call)).startswith(
             "OSError: the shared dictionary cannot be used"), call
-    assert shared("d.get('a')") is None or "OSError" in shared("d.get('a')")
+    # Each child is told of it once, and then that there is nothing.
+    assert str(shared("d.get('a')")).startswith(("None", "OSError"))
     shared.server.log.allow("AH0079[0-2]")
 
 

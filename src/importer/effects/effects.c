@@ -45,22 +45,22 @@ others_began(mp_generation_t *generation, apr_time_t since)
     return 0;
 }
 
-/* Is another thread in the middle of Python code? */
+/* Is another thread in the middle of Python code? Python looks at them under a
+ * lock of its own, because threads that come and go do not hold the GIL. */
 static int
 others_run(void)
 {
-    PyThreadState *me = PyThreadState_Get();
-    PyThreadState *other = PyInterpreterState_ThreadHead(
-        PyInterpreterState_Get());
-    for (; other; other = PyThreadState_Next(other)) {
-        PyFrameObject *frame = other == me ? NULL
-                                           : PyThreadState_GetFrame(other);
-        if (frame) {
-            Py_DECREF(frame);
-            return 1;
-        }
-    }
-    return 0;
+    PyObject *exc = PyErr_GetRaisedException();
+    PyObject *sys = PyImport_ImportModule("sys");
+    PyObject *frames = sys ? PyObject_CallMethod(sys, "_current_frames", NULL)
+                           : NULL;
+    int ours = PyEval_GetFrame() != NULL;
+    int others = !frames || PyDict_GET_SIZE(frames) > ours;
+    Py_XDECREF(frames);
+    Py_XDECREF(sys);
+    PyErr_Clear(); /* out of memory: perhaps they do */
+    PyErr_SetRaisedException(exc);
+    return others;
 }
 
 /* Was it the body that made the difference? A number that became another may

@@ -28,22 +28,15 @@ The exit status is 1 when a limit is exceeded."""
 
 import argparse
 import base64
-import contextlib
-import itertools
-import operator
-import pathlib
 import random
-import statistics
 import sys
-import time
 
-import meter
+import pairs
 import rig
 
 BODY = "static\n"
 WARM_UP = 2000
 LIMIT = 1.06  # of the C module, by a handler
-BUSY = 0.03   # spread from which a run is not to be trusted
 
 VARIANTS = ("handler", "provider")
 SERVERS = ("c", "ours")
@@ -82,17 +75,7 @@ LINES = {
 }
 
 
-def c_module(directory):
-    """Lines that load the C module, built there."""
-    includes = ["-I" + rig.apxs(name) for name in
-                ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
-    path = rig.compile_c("c_auth.c", directory / "c_auth.so", "-shared",
-                         "-fPIC", *rig.apxs("EXTRA_CPPFLAGS").split(),
-                         *includes)
-    return f"LoadModule c_auth_module {path}\n"
-
-
-def describe(name, variant, directory, more=""):
+def describe(name, variant, tools, more=""):
     """(configuration, files) of one server."""
     loads = ["authn_core", "authz_user"]
     if variant == "provider":
@@ -100,7 +83,7 @@ def describe(name, variant, directory, more=""):
     conf = "".join(f"LoadModule {load}_module "
                    f"{rig.apxs('LIBEXECDIR')}/mod_{load}.so\n"
                    for load in loads)
-    conf += c_module(directory) if name == "c" else rig.ours(False)
+    conf += tools.c_module("c_auth") if name == "c" else rig.ours(False)
     conf += more + DIRECTORY.format(variant=variant, line=LINES[name, variant])
     return rig.Bare(conf), {"lib/guard.py": GUARD,
                             f"{variant}/page.txt": BODY}
@@ -114,52 +97,12 @@ def send(tools, server, variant, requests):
              f"Authorization: Basic {words}\r\nX-Rest:", BODY, requests)
 
 
-def measure(tools, servers, arguments, rounds, samples):
-    """Add the ns per request of each round to samples, which is
-    {(variant, server): [one for each round]}."""
-    pids = {cell: server.child() for cell, server in servers.items()}
-    clocks = {cell: meter.CpuClock(pid) for cell, pid in pids.items()}
-    cells = list(servers)
-    for cell in cells:
-        send(tools, servers[cell], cell[0], WARM_UP)
-    for _ in range(rounds):
-        random.shuffle(cells)
-        for cell in cells:
-            rig.seat(pids[cell])
-            before = clocks[cell].nanoseconds()
-            send(tools, servers[cell], cell[0], arguments.requests)
-            time.sleep(0.002)  # the child sees the end of the connection
-            used = clocks[cell].nanoseconds() - before
-            samples[cell].append(used / arguments.requests)
-        print(".", end="", flush=True, file=sys.stderr)
-    for cell, server in servers.items():
-        if server.child() != pids[cell]:
-            raise RuntimeError(f"{cell}: the child died:\n{server.said()}")
-
-
-def check_refusal(server, variant):
+def check_refusal(server, cell):
     """What is measured does ask for a password."""
-    status = server.get(f"/site/{variant}/page.txt").status
+    status = server.get(f"/site/{cell[0]}/page.txt").status
     if status != 401:
-        raise RuntimeError(f"{variant}: {status} without a password\n"
+        raise RuntimeError(f"{cell[0]}: {status} without a password\n"
                            + server.said())
-
-
-def show(samples, variant):
-    """Print the figures; the ratio of ours to C."""
-    ours, yardstick = samples[variant, "ours"], samples[variant, "c"]
-    ratio = statistics.median(map(operator.truediv, ours, yardstick))
-    least = min(ours) / min(yardstick)
-    print(f"\n{variant:10} {'CPU ns/request':>15}  spread    least")
-    for name in SERVERS:
-        values = samples[variant, name]
-        print(f"{name:10} {statistics.median(values):15,.0f}"
-              f"  {meter.spread(values):6.1%}  {min(values):7,.0f}")
-    print(f"ours to c: {ratio:.3f}, by the least {least:.3f}")
-    if max(map(meter.spread, (ours, yardstick))) > BUSY:
-        print("    The rounds differ much: the machine was busy. What "
-              "disturbs only ever adds, so \"least\" is nearer the truth.")
-    return ratio
 
 
 def parse(words):
@@ -186,26 +129,19 @@ def parse(words):
 def main():
     arguments = parse(sys.argv[1:])
     random.seed(arguments.seed)
-    cells = list(itertools.product(arguments.variants, SERVERS))
-    samples = {cell: [] for cell in cells}
     more = NO_HTACCESS if arguments.no_htaccess else ""
-    with rig.Tools() as tools:
-        for _ in range(arguments.starts):
-            with contextlib.ExitStack() as stack:
-                rig.unseat()
-                directory = pathlib.Path(tools.load).parent
-                servers = {
-                    (variant, name): stack.enter_context(rig.BareServer(
-                        *describe(name, variant, directory, more)))
-                    for variant, name in cells}
-                for (variant, _), server in servers.items():
-                    check_refusal(server, variant)
-                measure(tools, servers, arguments,
-                        -(-arguments.rounds // arguments.starts), samples)
-    print(file=sys.stderr)
     claims = rig.Claims()
-    ratios = {variant: show(samples, variant)
-              for variant in arguments.variants}
+    ratios = {}
+    with rig.Tools() as tools:
+        for variant in arguments.variants:
+            samples = pairs.run(
+                lambda cell: describe(cell[1], cell[0], tools, more),
+                [(variant, name) for name in SERVERS],
+                lambda server, cell, number: send(tools, server, cell[0],
+                                                  number),
+                arguments.starts, arguments.rounds, arguments.requests,
+                WARM_UP, check_refusal)
+            ratios[variant] = pairs.show(samples, variant)
     print()
     if "handler" in ratios:
         claims.limit("handler, ours to c", ratios["handler"], LIMIT, "times",

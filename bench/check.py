@@ -52,7 +52,7 @@ def server_with(tools, modules):
     """modules: how many, or "C": the C module."""
     load, location = rig.ours(), LOCATIONS
     if modules == "C":
-        load, location = tools.c_hello(), C_LOCATIONS
+        load, location = tools.c_module("c_hello"), C_LOCATIONS
     conf = load + "".join(
         location.format(name=path[1:], word=word, c_word=C_WORDS[word])
         for word, path in PATHS.items())

@@ -19,15 +19,10 @@ run mean anything.
 The exit status is 1 when the limit is exceeded."""
 
 import argparse
-import contextlib
-import operator
-import pathlib
 import random
-import statistics
 import sys
-import time
 
-import meter
+import pairs
 import rig
 
 SIZE = 16384
@@ -37,7 +32,6 @@ WARM_UP = 1000
 
 LIMIT_RATIO = 1.08      # of the C filter
 
-BUSY = 0.03             # spread from which a run is not to be trusted
 
 FILTER = """\
 def outputfilter(filter):
@@ -65,55 +59,11 @@ LINES = {
 }
 
 
-def c_module(directory):
-    """Lines that load bench/c_filter.c, built in directory."""
-    target = f"{directory}/c_filter.so"
-    includes = ["-I" + rig.apxs(name) for name in
-                ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
-    rig.compile_c("c_filter.c", target, "-shared", "-fPIC",
-                  *rig.apxs("EXTRA_CPPFLAGS").split(), *includes)
-    return f"LoadModule c_filter_module {target}\n"
-
-
 def describe(name, load):
     """(configuration, files) of one of the servers."""
     conf = load + (rig.ours() if name == "ours" else "")
     return (rig.Bare(conf + LOCATION.format(lines=LINES[name])),
             {"upper.py": FILTER})
-
-
-def measure(tools, servers, arguments, rounds, samples):
-    """Add the ns per request of each round to samples: {name: [...]}."""
-    pids = {name: server.child() for name, server in servers.items()}
-    clocks = {name: meter.CpuClock(pid) for name, pid in pids.items()}
-    names = list(servers)
-    for name in names:
-        rig.send(tools, servers[name], "/text", BODIES[name], WARM_UP)
-    for _ in range(rounds):
-        random.shuffle(names)
-        for name in names:
-            rig.seat(pids[name])
-            before = clocks[name].nanoseconds()
-            rig.send(tools, servers[name], "/text", BODIES[name],
-                     arguments.requests)
-            time.sleep(0.002)  # the child sees the end of the connection
-            used = clocks[name].nanoseconds() - before
-            samples[name].append(used / arguments.requests)
-        print(".", end="", flush=True, file=sys.stderr)
-    for name, server in servers.items():
-        if server.child() != pids[name]:
-            raise RuntimeError(f"{name}: the child died:\n{server.said()}")
-
-
-def show(samples):
-    print(f"\n{'filter':14} {'CPU ns/request':>15}  spread    least")
-    for name, values in samples.items():
-        print(f"{name:14} {statistics.median(values):15,.0f}"
-              f"  {meter.spread(values):6.1%}  {min(values):7,.0f}")
-    if max(meter.spread(values) for values in samples.values()) > BUSY:
-        print("    The rounds differ much: the machine was busy. What "
-              "disturbs only ever adds, so \"least\" is nearer the truth.")
-    print()
 
 
 def parse(words):
@@ -132,22 +82,18 @@ def parse(words):
 def main():
     arguments = parse(sys.argv[1:])
     random.seed(arguments.seed)
-    samples = {name: [] for name in BODIES}
     with rig.Tools() as tools:
-        load = c_module(pathlib.Path(tools.load).parent)
-        for _ in range(arguments.starts):
-            with contextlib.ExitStack() as stack:
-                rig.unseat()
-                servers = {name: stack.enter_context(
-                    rig.BareServer(*describe(name, load)))
-                    for name in BODIES}
-                measure(tools, servers, arguments,
-                        -(-arguments.rounds // arguments.starts), samples)
-    print(file=sys.stderr)
-    show(samples)
+        load = tools.c_module("c_filter")
+        samples = pairs.run(
+            lambda cell: describe(cell[1], load),
+            [("filter", name) for name in BODIES],
+            lambda server, cell, number: rig.send(
+                tools, server, "/text", BODIES[cell[1]], number),
+            arguments.starts, arguments.rounds, arguments.requests, WARM_UP)
+    pairs.show(samples, "filter", "c", "none")
+    ratio = pairs.show(samples, "filter")
+    print()
     claims = rig.Claims()
-    ratio = statistics.median(map(operator.truediv, samples["ours"],
-                                  samples["c"]))
     claims.limit("a filter in Python, of one in C", ratio, LIMIT_RATIO,
                  "times", 3)
     return 0 if claims.all_hold else 1

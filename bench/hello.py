@@ -120,7 +120,7 @@ def describe(name, tools):
     """(configuration, files) of one of SERVERS."""
     if name == "c":
         return rig.Bare(
-            tools.c_hello()
+            tools.c_module("c_hello")
             + C_LOCATION.format(variant="plain", word="On")
             + C_LOCATION.format(variant="flush", word="Flush")), {}
     if name == "debian":

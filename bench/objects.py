@@ -20,7 +20,6 @@ The exit status is 1 when a limit is exceeded."""
 
 import argparse
 import itertools
-import pathlib
 import random
 import socket
 
@@ -151,20 +150,9 @@ def request_for(variant):
     return "\r\n".join([*lines, "", ""]).encode(), 1 << 20
 
 
-def c_module(directory):
-    """Lines that load the C module, built there."""
-    includes = ["-I" + rig.apxs(name) for name in
-                ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
-    path = rig.compile_c("c_objects.c", directory / "c_objects.so", "-shared",
-                         "-fPIC", *rig.apxs("EXTRA_CPPFLAGS").split(),
-                         *includes)
-    return f"LoadModule c_objects_module {path}\n"
-
-
 def run(tools, arguments, mpm):
     """{variant: ratio}"""
-    directory = pathlib.Path(tools.load).parent
-    loads = {"c": c_module(directory), "ours": rig.ours()}
+    loads = {"c": tools.c_module("c_objects"), "ours": rig.ours()}
     if rig.debian_module():
         loads["debian"] = rig.debian()
 

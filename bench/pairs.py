@@ -1,6 +1,6 @@
 """Two servers side by side: the CPU of a request to each, in the same rounds.
 
-Used by objects.py. A cell is (variant, server name); what is compared was
+Used by auth.py, filter.py and objects.py. A cell is (variant, server name); what is compared was
 measured in the same round."""
 
 import contextlib
@@ -41,15 +41,20 @@ def measure(cells, send, rounds, requests, warm_up):
     return samples
 
 
-def run(describe, cells, send, starts, rounds, requests, warm_up):
+def run(describe, cells, send, starts, rounds, requests, warm_up,
+        check=None):
     """As measure(), over several starts of the servers: where a process lies
-    in memory is worth a per cent. describe(cell): (configuration, files)."""
+    in memory is worth a per cent. describe(cell): (configuration, files);
+    check(server, cell) raises if a server does not do what is measured."""
     samples = {cell: [] for cell in cells}
     for _ in range(starts):
         with contextlib.ExitStack() as stack:
             rig.unseat()
             servers = {cell: stack.enter_context(
                 rig.BareServer(*describe(cell))) for cell in cells}
+            for cell, server in servers.items():
+                if check:
+                    check(server, cell)
             for cell, values in measure(servers, send, -(-rounds // starts),
                                         requests, warm_up).items():
                 samples[cell] += values

@@ -79,6 +79,6 @@ def measure(tools, arguments, claims):
 
 
 def measure_control(tools, arguments, claims):
-    config = rig.Bare(tools.c_hello() + CONTROL, mpm="event", children=2)
+    config = rig.Bare(tools.c_module("c_hello") + CONTROL, mpm="event", children=2)
     _measure(rig.BareServer(config, {}), "control", "Hello\n", tools,
              arguments, claims)

@@ -168,20 +168,20 @@ class Tools:
         directory = pathlib.Path(self._temporary.name)
         directory.chmod(0o755)
         self.load = compile_c("load.c", directory / "load", "-pthread")
-        self._c_module = directory / "c_hello.so"
         return self
 
     def __exit__(self, *error):
         self._temporary.cleanup()
 
-    def c_hello(self):
-        """Lines that load the C module."""
-        if not self._c_module.exists():
-            includes = ["-I" + apxs(name) for name in
+    def c_module(self, name):
+        """Lines that load a C module of this directory: c_hello, ..."""
+        built = pathlib.Path(self.load).with_name(f"{name}.so")
+        if not built.exists():
+            includes = ["-I" + apxs(path) for path in
                         ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
-            compile_c("c_hello.c", self._c_module, "-shared", "-fPIC",
+            compile_c(f"{name}.c", built, "-shared", "-fPIC",
                       *apxs("EXTRA_CPPFLAGS").split(), *includes)
-        return f"LoadModule c_hello_module {self._c_module}\n"
+        return f"LoadModule {name}_module {built}\n"
 
 
 def load_command(tools, server, path, body, requests):

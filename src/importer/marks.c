@@ -340,37 +340,18 @@ mark_if_changed(mp_reach_t *reach, mp_instance_t *instance, size_t node)
     return suspect;
 }
 
-/* A module that another file hides is not to be found by those who import it
- * later, and would not be executed again by itself. */
+/* All of these names (set), with one reason. */
 static int
-mark_hidden(mp_reach_t *reach)
+mark_all(mp_reach_t *reach, PyObject *set, const char *reason)
 {
-    PyObject *names = PySequence_List(reach->news.hidden);
+    PyObject *names = PySequence_List(set);
     Py_ssize_t count = names ? PyList_GET_SIZE(names) : 0;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *name = PyList_GET_ITEM(names, i);
         PyObject *number = PyDict_GetItemWithError(reach->numbers, name);
         if (number) {
             mp_depgraph_mark(reach->graph, PyLong_AsSize_t(number));
-            set_reason(reach, name, "another file has its name");
-        }
-    }
-    Py_XDECREF(names);
-    return PyErr_Occurred() ? -1 : 0;
-}
-
-/* A module that nobody imports any more takes its effects along. */
-static int
-mark_orphaned(mp_reach_t *reach)
-{
-    PyObject *names = PySequence_List(reach->importer->orphaned);
-    Py_ssize_t count = names ? PyList_GET_SIZE(names) : 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *name = PyList_GET_ITEM(names, i);
-        PyObject *number = PyDict_GetItemWithError(reach->numbers, name);
-        if (number) {
-            mp_depgraph_mark(reach->graph, PyLong_AsSize_t(number));
-            set_reason(reach, name, "is imported by nobody any more");
+            set_reason(reach, name, reason);
         }
     }
     Py_XDECREF(names);
@@ -468,7 +449,11 @@ mp_marks_find(mp_reach_t *reach)
             mp_thread_yield();
         }
     }
-    if (mark_hidden(reach) < 0 || mark_orphaned(reach) < 0) {
+    /* A module that another file hides is not to be found by those who import
+     * it later, and would not be executed again by itself. */
+    if (mark_all(reach, reach->news.hidden, "another file has its name") < 0
+        || mark_all(reach, reach->importer->orphaned,
+                    "is imported by nobody any more") < 0) {
         return -1;
     }
     return mark_wide(reach);

@@ -79,15 +79,15 @@ note_entry(mp_importer_t *importer, const event_t *event)
                     && !strcmp(event->name + name_length - 3, ".py");
     stem = is_python ? PyUnicode_Substring(path, 0, length - 3)
                      : Py_NewRef(path);
-    int is_restless = stem ? mp_restless_has(importer, path, stem) : -1;
-    if (is_restless) {
-        failed = is_restless < 0;
-        goto done;
-    }
     if (importer->reading && PySet_Contains(importer->reading, path) == 1
         && PySet_Contains(importer->written, path) == 0) {
         importer->is_disturbed = 1;
         PySet_Add(importer->disturbed, path);
+    }
+    int is_restless = stem ? mp_restless_has(importer, path, stem) : -1;
+    if (is_restless) {
+        failed = is_restless < 0;
+        goto done;
     }
     if (event->change == MP_CHANGE_WRITING) {
         failed = PySet_Add(importer->writing, path);

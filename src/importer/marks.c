@@ -159,6 +159,10 @@ compare_source(mp_reach_t *reach, mp_instance_t *instance, size_t node)
 {
     mp_importer_t *importer = reach->importer;
     mp_source_id_t id;
+    int is_restless = PyDict_Contains(importer->restless, instance->file);
+    if (is_restless) {
+        return is_restless < 0 ? -1 : 0; /* what is read now may be half */
+    }
     if (PySet_Add(importer->reading, instance->file) < 0) {
         return -1;
     }

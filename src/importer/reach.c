@@ -7,6 +7,7 @@
 #include "importer/marks.h"
 #include "importer/memory.h"
 #include "importer/restless.h"
+#include "importer/source.h"
 #include "runtime/thread.h"
 
 #include <stdlib.h>
@@ -421,12 +422,54 @@ mark_once(mp_reach_t *reach, mp_importer_t *importer, apr_time_t end_time)
     return failed;
 }
 
+/* Is the file at path still what was read, row: [bytes, id], or None where it
+ * could not be? 1, 0, -1. */
+static int
+is_as_read(PyObject *path, PyObject *row)
+{
+    mp_stamp_t stamp;
+    mp_source_id_t id;
+    char *name = mp_source_path(path);
+    if (!name) {
+        return -1;
+    }
+    mp_thread_suspended_t held = mp_thread_suspend();
+    int error = mp_source_stamp(name, &stamp);
+    mp_thread_resume(held);
+    free(name);
+    if (row == Py_None || error) {
+        return row == Py_None; /* or somebody else's event will tell */
+    }
+    memcpy(&id, PyBytes_AS_STRING(PyList_GET_ITEM(row, 1)), sizeof(id));
+    return mp_source_same_stamp(&stamp, &id.stamp);
+}
+
+/* Events may come late: the files themselves say the last word. */
+static int
+look_again(mp_reach_t *reach)
+{
+    PyObject *path, *row;
+    Py_ssize_t position = 0;
+    int same = 1;
+    while (same == 1 && PyDict_Next(reach->sources, &position, &path, &row)) {
+        same = is_as_read(path, row);
+        if (same == 0) {
+            reach->importer->is_disturbed = 1;
+            PySet_Add(reach->importer->disturbed, path);
+        }
+    }
+    return same < 0 || PyErr_Occurred() ? -1 : 0;
+}
+
 int
 mp_reach_is_disturbed(mp_reach_t *reach)
 {
     int failed = 0;
     mp_changes_collect(reach->importer, &failed);
-    return failed ? -1 : reach->importer->is_disturbed;
+    if (failed || look_again(reach) < 0) {
+        return -1;
+    }
+    return reach->importer->is_disturbed;
 }
 
 /* Mark until nothing that was read changed under our hands. */

@@ -422,13 +422,15 @@ mark_once(mp_reach_t *reach, mp_importer_t *importer, apr_time_t end_time)
     return failed;
 }
 
-/* Is the file at path still what was read, row: [bytes, id], or None where it
- * could not be? 1, 0, -1. */
+/* Was the file empty when it was read (row: [bytes, id]), and is not now? 1, 0,
+ * -1. */
 static int
-is_as_read(PyObject *path, PyObject *row)
+is_filled_since(PyObject *path, PyObject *row)
 {
     mp_stamp_t stamp;
-    mp_source_id_t id;
+    if (row == Py_None || PyBytes_GET_SIZE(PyList_GET_ITEM(row, 0)) > 0) {
+        return 0;
+    }
     char *name = mp_source_path(path);
     if (!name) {
         return -1;
@@ -437,28 +439,26 @@ is_as_read(PyObject *path, PyObject *row)
     int error = mp_source_stamp(name, &stamp);
     mp_thread_resume(held);
     free(name);
-    if (row == Py_None || error) {
-        return row == Py_None; /* or somebody else's event will tell */
-    }
-    memcpy(&id, PyBytes_AS_STRING(PyList_GET_ITEM(row, 1)), sizeof(id));
-    return mp_source_same_stamp(&stamp, &id.stamp);
+    return !error && stamp.size > 0;
 }
 
-/* Events may come late: the files themselves say the last word. */
+/* Events may come late: a file that is cut to nothing, as the first half of a
+ * save, is looked at once more. */
 static int
 look_again(mp_reach_t *reach)
 {
     PyObject *path, *row;
     Py_ssize_t position = 0;
-    int same = 1;
-    while (same == 1 && PyDict_Next(reach->sources, &position, &path, &row)) {
-        same = is_as_read(path, row);
-        if (same == 0) {
+    int filled = 0;
+    while (filled >= 0
+           && PyDict_Next(reach->sources, &position, &path, &row)) {
+        filled = is_filled_since(path, row);
+        if (filled == 1) {
             reach->importer->is_disturbed = 1;
             PySet_Add(reach->importer->disturbed, path);
         }
     }
-    return same < 0 || PyErr_Occurred() ? -1 : 0;
+    return filled < 0 || PyErr_Occurred() ? -1 : 0;
 }
 
 int

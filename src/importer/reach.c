@@ -422,8 +422,8 @@ mark_once(mp_reach_t *reach, mp_importer_t *importer, apr_time_t end_time)
     return failed;
 }
 
-/* Was the file empty when it was read (row: [bytes, id]), and is not now? 1, 0,
- * -1. */
+/* Was the file empty when it was read (row: [bytes, id]), and is not now? 1,
+ * 0, -1. */
 static int
 is_filled_since(PyObject *path, PyObject *row)
 {

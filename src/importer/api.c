@@ -257,9 +257,11 @@ mp_importer_pin(mp_importer_t *importer, int is_stale,
     if (mp_root_sync_builtins(importer, 1) < 0) {
         PyErr_Clear(); /* out of memory: the copies stay as they are */
     }
-    PyObject *pin = interim ? interim : importer->current;
-    mp_retire_pin((mp_generation_t *)pin);
-    return Py_NewRef(pin);
+    if (interim) {
+        return interim;
+    }
+    mp_retire_pin((mp_generation_t *)importer->current);
+    return Py_NewRef(importer->current);
 }
 
 void

@@ -594,10 +594,16 @@ mp_refresh_run(mp_importer_t *importer, const mp_handler_t *handler,
     if (mp_lock_is_mine(importer)) {
         return NULL; /* a module body asks, in the middle of one */
     }
-    if (take_lock(importer, &asker, &interim)) {
-        if (run_locked(importer, &asker)) {
-            interim = (mp_generation_t *)importer->interim;
-        }
+    int is_ours = take_lock(importer, &asker, &interim);
+    if (is_ours && run_locked(importer, &asker)) {
+        interim = (mp_generation_t *)importer->interim;
+    }
+    /* At once: one that nobody has pinned may be dropped by the next. */
+    if (interim) {
+        Py_INCREF(interim);
+        mp_retire_pin(interim);
+    }
+    if (is_ours) {
         mp_lock_leave(importer);
         mp_retire_flush(importer);
     }

@@ -22,8 +22,8 @@ int mp_refresh_is_due(mp_importer_t *importer);
  *
  * handler: the first of the request that asks, NULL: not known. When the
  * changes do not concern it, it need not wait, and others will deal with them:
- * then the answer is the interim generation that it is to pin, borrowed; else
- * NULL: the committed one. [attached] */
+ * then the answer is the interim generation, pinned (retire.h), as a new
+ * reference; else NULL: it is to pin the committed one. [attached] */
 mp_generation_t *mp_refresh_run(mp_importer_t *importer,
                                 const mp_handler_t *handler, request_rec *r);
 

@@ -37,6 +37,7 @@
 #include "runtime/spawn.h"
 #include "runtime/stream.h"
 #include "server/config.h"
+#include "web/builtin.h"
 
 #include <http_config.h>
 
@@ -88,6 +89,7 @@ static int (*const start[])(mp_state_t *) = {
     mp_stream_install,
     mp_spawn_install,
     mp_importer_start,
+    mp_web_start,
     start_package,
     NULL
 };
@@ -104,6 +106,7 @@ static const mp_exports_t exports = {
     .add = add,
     .start = start,
     .stop = stop,
+    .builtins = mp_web_builtins,
     .traverse = mp_importer_traverse,
 };
 

@@ -153,6 +153,7 @@ traverse_module(PyObject *module, visitproc visit, void *arg)
     }
     Py_VISIT(state->server_return);
     Py_VISIT(state->expired_error);
+    Py_VISIT(state->web);
     Py_VISIT(state->cleanups);
     Py_VISIT(state->streams[0]);
     Py_VISIT(state->streams[1]);
@@ -174,6 +175,7 @@ clear_module(PyObject *module)
     }
     Py_CLEAR(state->server_return);
     Py_CLEAR(state->expired_error);
+    Py_CLEAR(state->web);
     Py_CLEAR(state->cleanups);
     Py_CLEAR(state->streams[0]);
     Py_CLEAR(state->streams[1]);
@@ -225,5 +227,11 @@ mp_module_set_exports(const mp_exports_t *given)
 int
 mp_module_append(void)
 {
+    for (const mp_builtin_t *builtin = exports->builtins; builtin->name;
+         builtin++) {
+        if (PyImport_AppendInittab(builtin->name, builtin->init) < 0) {
+            return -1;
+        }
+    }
     return PyImport_AppendInittab("_apache", init_module);
 }

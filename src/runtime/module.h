@@ -9,8 +9,8 @@
 void mp_module_set_exports(const mp_exports_t *exports);
 const mp_exports_t *mp_module_exports(void);
 
-/* Once for the process, before Python is initialised: puts _apache into the
- * table of built-in modules. 0 or -1. */
+/* Once for the process, before Python is initialised: puts _apache and
+ * the further modules into the table of built-in ones. 0 or -1. */
 int mp_module_append(void);
 
 #endif

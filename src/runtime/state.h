@@ -57,6 +57,7 @@ typedef enum {
 struct mp_state_t {
     mp_interp_t *interp; /* borrowed: lives to child exit */
     PyObject *module;           /* _apache itself, borrowed */
+    PyObject *web;              /* the module _web (web/state.h) */
     PyTypeObject *types[MP_TYPE_COUNT];
     PyObject *server_return;    /* exception SERVER_RETURN */
     PyObject *expired_error;    /* exception ExpiredError(RuntimeError) */
@@ -87,6 +88,12 @@ typedef struct {
 typedef int (*traverseproc_of_state)(mp_state_t *state, visitproc visit,
                                      void *arg);
 
+/* A built-in module besides _apache. */
+typedef struct {
+    const char *name;
+    PyObject *(*init)(void);
+} mp_builtin_t;
+
 /* Everything the upper layers bring to _apache; all arrays end with a zero
  * row. Handed down once, by mod_python.c. */
 typedef struct {
@@ -96,6 +103,7 @@ typedef struct {
     int (*const *start)(mp_state_t *state);     /* once _apache is imported,
                                                    in order; 0 or -1 */
     void (*const *stop)(mp_state_t *state);     /* at child exit, in order */
+    const mp_builtin_t *builtins;               /* further modules */
     traverseproc_of_state traverse; /* objects of state->importer, or NULL */
 } mp_exports_t;
 

@@ -1,0 +1,40 @@
+/* state.h - what the web layer knows in one interpreter: the state of its
+ * built-in module _web.
+ *
+ * A file of this layer adds the objects it keeps to MP_WEB_OBJECTS, saying
+ * what they are, and the names it looks up to MP_WEB_NAMES. Types are rows of
+ * the one table in mod_python.c. */
+#ifndef MP_WEB_STATE_H
+#define MP_WEB_STATE_H
+
+#include "runtime/state.h"
+
+/* Owned, NULL until the file that keeps it has made it. */
+#define MP_WEB_OBJECTS(X)
+
+/* Interned: web->names.form etc. */
+#define MP_WEB_NAMES(X) \
+    X(form)
+
+typedef struct mp_web_t {
+    mp_state_t *state; /* of _apache, which keeps _web */
+    struct {
+#define X(name) PyObject *name;
+        MP_WEB_OBJECTS(X)
+#undef X
+    } objects;
+    struct {
+#define X(name) PyObject *name;
+        MP_WEB_NAMES(X)
+#undef X
+    } names;
+} mp_web_t;
+
+/* Borrowed, never NULL once the interpreter has started. */
+static inline mp_web_t *
+mp_web_of(mp_state_t *state)
+{
+    return PyModule_GetState(state->web);
+}
+
+#endif

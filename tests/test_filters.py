@@ -1,64 +1,20 @@
 """Output filters, and what both kinds have in common: PythonOutputFilter,
 req.register_*_filter(), req.add_*_filter() and the filter object; api.md 1.2,
-1.3, 3.1 and 3.5. Input filters are in test_input_filters.py."""
+1.3, 3.1 and 3.5. Beside other parts of httpd: test_filter_chains.py; input
+filters: test_input_filters.py."""
 
 import ast
-import gzip
 import hashlib
-import itertools
 import random
 import socket
-import textwrap
 
 import pytest
 
+from filtered import configured, output_filtered, status, upper
 from httpd import ServerFailed
 from httpd.processes import memory
 
-_HEAD = """\
-from mod_python import apache
-import os
-
-
-def setup(req):
-    req.register_output_filter("f", outputfilter)
-    req.add_output_filter("f")
-    return apache.OK
-
-
-"""
-UPPER = """
-    def outputfilter(filter):
-        data = filter.read()
-        while data:
-            filter.write(data.upper())
-            data = filter.read()
-        if data is None:
-            filter.close()
-    """
-IDENTITY = UPPER.replace(".upper()", "")
-_numbers = itertools.count(1)
-
-
-def filtered(site, code, handler="", more=""):
-    """Everything that the site answers passes outputfilter() of this code.
-    With a handler (code, too) it answers for every URL."""
-    name = f"filtered{next(_numbers)}"
-    text = _HEAD + textwrap.dedent(code)
-    lines = f"PythonFixupHandler {name}::setup\n{more}\n"
-    if handler:
-        text += "\n\ndef handler(req):\n" + textwrap.indent(
-            textwrap.dedent(handler).strip("\n"), "    ")
-        text += "\n    return apache.OK\n"
-        lines += f"SetHandler mod_python\nPythonHandler {name}\n"
-    site.write({name + ".py": text})
-    site.htaccess(lines)
-
-
-def configured(own_server, lines, files, more="", **choices):
-    """A server whose site has these lines in its <Directory>."""
-    return own_server(f"<Directory ${{SITE}}>\n{textwrap.dedent(lines)}\n"
-                      f"</Directory>\n{more}\n", files=files, **choices)
+UPPER = upper("outputfilter")
 
 
 # The directives
@@ -307,7 +263,7 @@ def test_attributes_of_a_registered_filter(site):
 
 
 def test_some_attributes_can_be_set(site):
-    filtered(site, """
+    output_filtered(site, """
         def kind(*args):
             try:
                 return (setattr if len(args) == 3 else delattr)(*args)
@@ -330,7 +286,7 @@ def test_some_attributes_can_be_set(site):
 
 
 def test_wrong_arguments_are_refused(site):
-    filtered(site, """
+    output_filtered(site, """
         def kind(function, *args, **more):
             try:
                 return function(*args, **more)
@@ -351,7 +307,7 @@ def test_wrong_arguments_are_refused(site):
 
 
 def test_a_closed_filter_refuses(site):
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             filter.close()
             filter.close()
@@ -370,7 +326,7 @@ def test_a_closed_filter_refuses(site):
 
 def test_a_kept_filter_expires_with_its_call(own_server):
     server = own_server(children=1)
-    filtered(server.site, """
+    output_filtered(server.site, """
         kept = []
 
         def outputfilter(filter):
@@ -393,7 +349,7 @@ def test_a_kept_filter_expires_with_its_call(own_server):
 
 
 def test_another_thread_is_refused(site):
-    filtered(site, """
+    output_filtered(site, """
         import threading
 
         def outputfilter(filter):
@@ -424,7 +380,7 @@ def test_every_way_of_reading_gives_the_same_data(site, read):
     source = random.Random(3)
     data = b"".join(source.randbytes(source.randrange(200)) + b"\n"
                     for _ in range(1000))
-    filtered(site, f"""
+    output_filtered(site, f"""
         import random
 
         def outputfilter(filter):
@@ -438,7 +394,7 @@ def test_every_way_of_reading_gives_the_same_data(site, read):
 
 
 def test_lines_have_their_ends(site):
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             while line := filter.readline():
                 filter.write(repr(line))
@@ -451,7 +407,7 @@ def test_lines_have_their_ends(site):
 def test_a_line_goes_on_behind_a_piece(site):
     """Files are handed out in pieces of a MiB."""
     line = "x" * 1_000_000 + "\n"
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             while line := filter.readline():
                 filter.write("%d," % len(line))
@@ -462,7 +418,7 @@ def test_a_line_goes_on_behind_a_piece(site):
 
 def test_written_data_are_copied(site):
     """D11: temporaries of every size."""
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             filter.read()
             for power in range(21):
@@ -484,7 +440,7 @@ def test_written_data_are_copied(site):
 @pytest.mark.seconds(120)
 def test_no_file_is_in_memory_as_a_whole(own_server):
     server = own_server(children=1)
-    filtered(server.site, """
+    output_filtered(server.site, """
         def outputfilter(filter):
             data = filter.read()
             if data is None:
@@ -505,21 +461,15 @@ def test_no_file_is_in_memory_as_a_whole(own_server):
     peak = f"/proc/{pid}/clear_refs"
     with open(peak, "w", encoding="ascii") as file:
         file.write("5")
-    before = _status(pid, "VmHWM")
+    before = status(pid, "VmHWM")
     body = server.site.get("page.bin").body
     assert hashlib.sha256(body).digest() == hashlib.sha256(data).digest()
-    assert _status(pid, "VmHWM") - before < 40_000
-
-
-def _status(pid, name):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file
-                    if line.startswith(name))
+    assert status(pid, "VmHWM") - before < 40_000
 
 
 def test_much_more_may_be_written_than_read(own_server):
     server = own_server(children=1)
-    filtered(server.site, """
+    output_filtered(server.site, """
         def outputfilter(filter):
             if filter.read():
                 for _ in range(1000):
@@ -530,9 +480,9 @@ def test_much_more_may_be_written_than_read(own_server):
     server.site.write({"page.txt": "x"})
     pid, = server.children()
     server.site.get("page.txt")
-    before = _status(pid, "VmHWM")
+    before = status(pid, "VmHWM")
     assert len(server.site.get("page.txt").body) == 100_000_000
-    assert _status(pid, "VmHWM") - before < 20_000
+    assert status(pid, "VmHWM") - before < 20_000
 
 
 # Brigades
@@ -574,7 +524,7 @@ def test_metadata_stay_in_their_places(own_server):
 
 
 def test_flushed_data_arrive_while_the_handler_runs(site):
-    filtered(site, UPPER, """
+    output_filtered(site, UPPER, """
         import harness
         req.write("now")
         harness.wait(__file__, "flushed")
@@ -589,7 +539,7 @@ def test_flushed_data_arrive_while_the_handler_runs(site):
 
 
 def test_a_filter_flushes_by_itself(site):
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             import harness
             filter.write("first,")
@@ -612,7 +562,7 @@ def test_a_filter_flushes_by_itself(site):
 
 @pytest.mark.parametrize("end", ["", "filter.close()"])
 def test_a_response_is_complete_whether_closed_or_not(site, end):
-    filtered(site, f"""
+    output_filtered(site, f"""
         def outputfilter(filter):
             data = filter.read()
             if data:
@@ -629,7 +579,7 @@ def test_a_response_is_complete_whether_closed_or_not(site, end):
 
 
 def test_what_comes_behind_a_close_is_dropped(site):
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             filter.write(filter.read() + b"end")
             filter.close()
@@ -640,7 +590,7 @@ def test_what_comes_behind_a_close_is_dropped(site):
 
 
 def test_what_is_not_read_is_dropped(site):
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             filter.write(filter.read(3))
         """)
@@ -649,7 +599,7 @@ def test_what_is_not_read_is_dropped(site):
 
 
 def test_disable_lets_the_rest_pass(site):
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             filter.write(filter.read(2).upper())
             filter.disable()
@@ -660,7 +610,7 @@ def test_disable_lets_the_rest_pass(site):
 
 
 def test_pass_on_hands_on_what_is_there(site):
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             data = filter.read(2)
             if data:
@@ -680,7 +630,7 @@ def test_pass_on_hands_on_what_is_there(site):
     "filter.pass_on()",
 ])
 def test_after_an_exception_everything_passes(site, before):
-    filtered(site, f"""
+    output_filtered(site, f"""
         def outputfilter(filter):
             {before}
             1 / 0
@@ -690,7 +640,7 @@ def test_after_an_exception_everything_passes(site, before):
 
 
 def test_an_exception_in_a_later_call_keeps_what_was_sent(site):
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             data = filter.read()
             if data == b"text2,":
@@ -718,7 +668,7 @@ def test_a_handler_that_cannot_be_had_lets_content_pass(own_server, text,
 
 
 def test_server_return_ends_the_call(site):
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             data = filter.read()
             if data:
@@ -730,7 +680,7 @@ def test_server_return_ends_the_call(site):
 
 
 def test_a_client_that_goes_away_is_nobodys_fault(site):
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             import harness
             filter.write(filter.read())
@@ -757,7 +707,7 @@ def test_a_client_that_goes_away_is_nobodys_fault(site):
 ])
 @pytest.mark.parametrize("handler", ["", "req.write('text')"])
 def test_a_filter_must_not_write_through_its_request(site, use, handler):
-    filtered(site, f"""
+    output_filtered(site, f"""
         def outputfilter(filter):
             if filter.read():
                 try:
@@ -772,7 +722,7 @@ def test_a_filter_must_not_write_through_its_request(site, use, handler):
 
 
 def test_a_filter_must_not_redirect_its_request(site):
-    filtered(site, """
+    output_filtered(site, """
         def outputfilter(filter):
             if filter.read():
                 try:
@@ -782,279 +732,3 @@ def test_a_filter_must_not_redirect_its_request(site):
         """)
     site.write({"page.txt": "text"})
     assert site.get("page.txt").text.startswith("a filter must not redirect")
-
-
-# Beside other things of httpd
-
-def test_filters_are_stacked(own_server):
-    count = 8
-    server = configured(own_server, "\n".join(
-        f"PythonOutputFilter f::f{number} f{number}"
-        for number in range(count)) + "\nSetOutputFilter "
-        + ";".join(f"f{number}" for number in range(count)), {
-            "page.txt": "x", "f.py": "".join(
-                f"def f{number}(filter):\n"
-                f"    filter.write((filter.read() or b'') + b'{number}')\n"
-                for number in range(count))})
-    text = server.site.get("page.txt").text
-    assert text.startswith("x01234567")
-
-
-@pytest.mark.parametrize("order", ["f;DEFLATE", "DEFLATE;f"])
-def test_deflate_may_follow_and_precede(own_server, order):
-    server = configured(own_server, f"""
-        PythonOutputFilter f f
-        <Files page.txt>
-            SetOutputFilter {order}
-        </Files>
-        """, {"f.py": UPPER if order[0] == "f" else IDENTITY,
-              "page.txt": "some text " * 10_000})
-    response = server.site.get("page.txt", headers={"Accept-Encoding": "gzip"})
-    assert response.headers["Content-Encoding"] == "gzip"
-    text = gzip.decompress(response.body).decode()
-    assert text.lower() == "some text " * 10_000
-    assert text.isupper() == (order[0] == "f")
-
-
-def test_ratelimit_may_follow(own_server):
-    server = configured(own_server, """
-        PythonOutputFilter f f
-        <Files page.txt>
-            SetOutputFilter f;RATE_LIMIT
-            SetEnv rate-limit 10000
-        </Files>
-        """, {"f.py": UPPER, "page.txt": "some text " * 100_000},
-        modules=("ratelimit",))
-    assert server.site.get("page.txt").text == "SOME TEXT " * 100_000
-
-
-def test_a_sub_request_has_filters_of_its_own(own_server):
-    server = configured(own_server, """
-        PythonOutputFilter f f
-        Options +Includes
-        <Files outer.txt>
-            SetOutputFilter INCLUDES;f
-        </Files>
-        <Files inner.txt>
-            SetOutputFilter f
-        </Files>
-        """, {"f.py": """
-            def outputfilter(filter):
-                depth = "inner" if filter.req.main else "outer"
-                while data := filter.read():
-                    filter.write(f"[{depth} {data.decode()}]")
-            """, "outer.txt": '1<!--#include virtual="inner.txt" -->2',
-              "inner.txt": "x"})
-    text = server.site.get("outer.txt").text
-    assert "[inner x]" in text
-    assert text.replace("][outer ", "").count("outer") <= 1
-
-
-def test_an_internal_redirect_has_the_filters_of_its_target(site):
-    site.write({"page.py": """
-        from mod_python import apache
-
-        def brackets(filter):
-            while data := filter.read():
-                filter.write(b"[" + data + b"]")
-
-        def setup(req):
-            if req.prev:
-                req.register_output_filter("f", brackets)
-                req.add_output_filter("f")
-            return apache.OK
-
-        def handler(req):
-            if not req.args:
-                req.register_output_filter("g", lambda filter: 1 / 0)
-                req.add_output_filter("g")
-                req.internal_redirect(req.uri + "?x")
-            else:
-                req.write("target")
-            return apache.OK
-        """})
-    site.serve("page", "PythonFixupHandler page::setup")
-    assert site.get().text == "[target]"
-
-
-def test_error_documents_are_filtered_as_what_they_are(own_server):
-    server = configured(own_server, """
-        PythonOutputFilter f f
-        <FilesMatch "missing|error">
-            SetOutputFilter f
-        </FilesMatch>
-        ErrorDocument 404 /site/error.txt
-        """, {"f.py": UPPER, "error.txt": "not here"})
-    response = server.site.get("missing")
-    assert (response.status, response.text) == (404, "NOT HERE")
-
-
-def test_a_canned_error_page_passes_no_filter(own_server):
-    server = configured(own_server, """
-        PythonOutputFilter f f
-        SetOutputFilter f
-        """, {"f.py": "1 / 0"})
-    response = server.site.get("missing")
-    assert response.status == 404
-    assert "Not Found" in response.text
-
-
-def test_head_and_304_have_no_body(own_server):
-    server = configured(own_server, """
-        PythonOutputFilter f f
-        SetOutputFilter f
-        """, {"f.py": UPPER, "page.txt": "text"})
-    with server.connect() as connection:
-        first = connection.get("/site/page.txt")
-        assert connection.request("/site/page.txt", "HEAD").body == b""
-        again = connection.get("/site/page.txt", headers={
-            "If-None-Match": first.headers["ETag"]})
-        assert (again.status, again.body) == (304, b"")
-        assert connection.get("/site/page.txt").text == "TEXT"
-
-
-def test_a_range_is_one_of_the_filtered_content(own_server):
-    server = configured(own_server, """
-        PythonOutputFilter f f
-        SetOutputFilter f
-        """, {"f.py": """
-            def outputfilter(filter):
-                data = filter.read()
-                filter.write((data or b"") * 3)
-            """, "page.txt": "0123"})
-    response = server.site.get("page.txt", headers={"Range": "bytes=5-6"})
-    assert (response.status, response.text) in ((206, "12"),
-                                                (200, "0123" * 3))
-
-
-# Modules and interpreters
-
-def test_an_edited_filter_is_new_at_the_next_request(own_server):
-    """Without any phase of Python: the filter pins."""
-    server = configured(own_server, """
-        PythonOutputFilter f f
-        <FilesMatch txt>
-            SetOutputFilter f
-        </FilesMatch>
-        """, {"page.txt": "x", "f.py": """
-            import part
-
-            def outputfilter(filter):
-                filter.write(part.text if filter.read() else b"")
-            """, "part.py": "text = 'one'\n"}, children=1)
-    assert server.site.get("page.txt").text == "one"
-    server.site.edit("part.py", "text = 'two'\n")
-    assert server.site.get("page.txt").text == "two"
-
-
-def test_a_request_sees_one_version_of_its_filter(site):
-    site.write({"f.py": "def outputfilter(filter):\n"
-                        "    filter.write((filter.read() or b'') + b'old ')\n",
-                "page.py": """
-        from mod_python import apache
-        import harness
-
-        def handler(req):
-            req.register_output_filter("f", "f")
-            req.add_output_filter("f")
-            req.write("1")
-            if req.args:
-                harness.wait(__file__, "edited")
-            req.write("2")
-            return apache.OK
-        """})
-    site.serve("page")
-    site.get()
-    answer = site.later("?wait")
-    site.wait_parked("edited")
-    site.replace("f.py", "old", "new")
-    assert "old" not in site.get().text
-    site.open_gate("edited")
-    text = answer.result(20).text
-    assert "new" not in text
-    assert text.startswith("1old 2old ")
-
-
-def test_a_filter_has_the_interpreter_of_its_directory(own_server):
-    who = ("from mod_python import apache\n"
-           "def outputfilter(filter):\n"
-           "    data = filter.read()\n"
-           "    while data:\n"
-           "        filter.write(data + apache.interpreter.encode() + b'|')\n"
-           "        data = filter.read()\n"
-           "def handler(req):\n"
-           "    req.write(apache.interpreter + '|', 0)\n"
-           "    req.flush()\n"
-           "    req.write('then ' + apache.interpreter + '|')\n"
-           "    return apache.OK\n")
-    server = own_server("""
-        PythonInterpPerDirective On
-        <Directory ${SITE}>
-            PythonOutputFilter who who
-            SetOutputFilter who
-        </Directory>
-        <Directory ${SITE}/in>
-            SetHandler mod_python
-            PythonHandler who
-        </Directory>
-        """, files={"who.py": who, "in/who.py": who}, interpreter="")
-    outer, inner = (f"{server.site.directory}/",
-                    f"{server.site.directory}/in/")
-    assert server.site.get("in/page").text == (
-        f"{inner}|{outer}|then {inner}|{outer}|")
-
-
-def test_a_failing_python_path_lets_content_pass(own_server):
-    server = configured(own_server, """
-        PythonPath "1 / 0"
-        PythonOutputFilter f f
-        SetOutputFilter f
-        """, {"f.py": UPPER, "page.txt": "text"})
-    assert server.site.get("page.txt").text == "text"
-    server.log.expect("MPY0430: .*ZeroDivisionError")
-
-
-def test_phase_and_handler_list_stay_those_of_the_handler(site):
-    filtered(site, """
-        def outputfilter(filter):
-            data = filter.read()
-            if data:
-                filter.write(f"{data.decode()} {filter.req.phase} ")
-        """, "req.write('in')\nreq.write(req.phase)")
-    assert site.get().text \
-        == "in PythonHandler PythonHandler PythonHandler "
-
-
-# Memory
-
-@pytest.mark.seconds(180)
-def test_memory_stays_flat_over_many_requests(own_server):
-    """D3: 20,000 requests through a filter, a fifth of which fail or close
-    early."""
-    server = own_server("LogLevel crit\n", children=1)
-    filtered(server.site, """
-        count = 0
-
-        def outputfilter(filter):
-            global count
-            count += 1
-            data = filter.read()
-            if count % 10 == 0:
-                raise KeyError(count)
-            if count % 10 == 1:
-                filter.close()
-                return
-            while data:
-                filter.write(data.upper())
-                data = filter.read()
-            filter.close()
-        """)
-    server.site.write({"page.txt": "some text " * 400})
-    with server.connect() as connection:
-        for _ in range(2000):
-            connection.get("/site/page.txt")
-        pid = connection.child()
-        before = _status(pid, "RssAnon")
-        for _ in range(20_000):
-            connection.get("/site/page.txt")
-        assert _status(pid, "RssAnon") - before < 600

@@ -2,7 +2,6 @@
 1.2, 1.3, 3.1 and 3.5."""
 
 import ast
-import itertools
 import pathlib
 import random
 import socket
@@ -11,40 +10,9 @@ import textwrap
 
 import pytest
 
-_HEAD = """\
-from mod_python import apache
+from filtered import input_filtered, upper
 
-
-def setup(req):
-    req.register_input_filter("f", inputfilter)
-    req.add_input_filter("f")
-    return apache.OK
-
-
-def handler(req):
-%s
-    return apache.OK
-
-
-"""
-UPPER = """
-    def inputfilter(filter):
-        data = filter.read()
-        while data:
-            filter.write(data.upper())
-            data = filter.read()
-        if data is None:
-            filter.close()
-    """
-_numbers = itertools.count(1)
-
-
-def filtered(site, code, handler="req.write(req.read())"):
-    """Bodies pass inputfilter() of this code; the handler's code answers."""
-    name = f"filtered{next(_numbers)}"
-    lines = textwrap.indent(textwrap.dedent(handler).strip("\n"), "    ")
-    site.write({name + ".py": _HEAD % lines + textwrap.dedent(code)})
-    site.serve(name, f"PythonFixupHandler {name}::setup")
+UPPER = upper("inputfilter")
 
 
 def test_a_filter_of_the_configuration_changes_a_body(own_server):
@@ -72,7 +40,7 @@ def handler(req):
     "while data := req.read(1000):\n    req.write(data)",
 ])
 def test_every_body_passes(site, body, handler):
-    filtered(site, UPPER, handler)
+    input_filtered(site, UPPER, handler)
     whole = body if isinstance(body, bytes) else b"".join(body)
     assert site.post(body=body).body == whole.upper()
 
@@ -85,7 +53,7 @@ def test_every_way_of_reading_gives_the_same_data(site, read):
     source = random.Random(3)
     data = b"".join(source.randbytes(source.randrange(200)) + b"\n"
                     for _ in range(500))
-    filtered(site, f"""
+    input_filtered(site, f"""
         def inputfilter(filter):
             while data := {read}:
                 filter.write(data)
@@ -94,7 +62,7 @@ def test_every_way_of_reading_gives_the_same_data(site, read):
 
 
 def test_lines_are_whole_however_they_arrive(site):
-    filtered(site, """
+    input_filtered(site, """
         def inputfilter(filter):
             while line := filter.readline():
                 filter.write(repr(line))
@@ -111,7 +79,7 @@ def test_lines_are_whole_however_they_arrive(site):
 
 
 def test_attributes(site):
-    filtered(site, """
+    input_filtered(site, """
         def inputfilter(filter):
             data = filter.read()
             if data:
@@ -129,7 +97,7 @@ def test_attributes(site):
     "filter.readline()", "filter.close()",
 ])
 def test_after_an_exception_everything_passes(site, before):
-    filtered(site, f"""
+    input_filtered(site, f"""
         def inputfilter(filter):
             {before}
             1 / 0
@@ -149,7 +117,7 @@ def test_after_an_exception_everything_passes(site, before):
     ("pass", b""),
 ])
 def test_ways_to_end_a_call(site, code, answer):
-    filtered(site, f"""
+    input_filtered(site, f"""
         def inputfilter(filter):
             {code}
         """)
@@ -161,7 +129,7 @@ def test_ways_to_end_a_call(site, code, answer):
 
 def test_an_early_close_ends_the_body_and_no_request_is_smuggled(site):
     """What is left of the body must not be read as the next request."""
-    filtered(site, """
+    input_filtered(site, """
         def inputfilter(filter):
             filter.write(filter.read(4))
             filter.close()
@@ -175,7 +143,7 @@ def test_an_early_close_ends_the_body_and_no_request_is_smuggled(site):
 
 
 def test_a_body_that_nobody_reads_passes_too(site):
-    filtered(site, UPPER, "req.write('unread')")
+    input_filtered(site, UPPER, "req.write('unread')")
     with site.server.connect() as connection:
         for _ in range(3):
             assert connection.request(site.url(), "POST",
@@ -183,7 +151,7 @@ def test_a_body_that_nobody_reads_passes_too(site):
 
 
 def test_a_filter_must_not_read_through_its_request(site):
-    filtered(site, """
+    input_filtered(site, """
         def inputfilter(filter):
             if filter.read():
                 try:
@@ -197,7 +165,7 @@ def test_a_filter_must_not_read_through_its_request(site):
 
 
 def test_too_large_a_body_is_refused_as_ever(site):
-    filtered(site, UPPER)
+    input_filtered(site, UPPER)
     site.htaccess(site.text(".htaccess") + "\nLimitRequestBody 1000\n")
     assert site.post(body=b"x" * 1001).status == 413
     assert site.post(body=[b"x" * 600] * 2).status == 413
@@ -205,7 +173,7 @@ def test_too_large_a_body_is_refused_as_ever(site):
 
 
 def test_a_client_that_goes_away_raises_in_the_handler(site):
-    filtered(site, UPPER, """
+    input_filtered(site, UPPER, """
         try:
             req.read()
         except OSError as error:
@@ -406,7 +374,7 @@ def test_a_reader_that_does_not_wait_is_told_so(own_server, reader):
 def test_memory_stays_flat_over_many_requests(own_server):
     """D3: 20,000 bodies, a part of which fail or are closed early."""
     server = own_server("LogLevel crit\n", children=1)
-    filtered(server.site, """
+    input_filtered(server.site, """
         count = 0
 
         def inputfilter(filter):

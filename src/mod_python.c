@@ -38,6 +38,8 @@
 #include "runtime/stream.h"
 #include "server/config.h"
 #include "web/builtin.h"
+#include "web/cookie.h"
+#include "web/signed_cookie.h"
 
 #include <http_config.h>
 
@@ -57,7 +59,16 @@ static const mp_type_row_t types[] = {
     {MP_TYPE_IMPORT_HOOK, &mp_import_hook_spec, NULL, NULL},
     {MP_TYPE_FINDER, &mp_finder_spec, NULL, NULL},
     {MP_TYPE_SHARED_DICT, &mp_shared_dict_spec, NULL, "SharedDict"},
+    {MP_TYPE_COOKIE, &mp_cookie_spec, NULL, NULL},
+    {MP_TYPE_SIGNED_COOKIE, &mp_signed_cookie_spec, NULL, NULL},
+    {MP_TYPE_MARSHAL_COOKIE, &mp_marshal_cookie_spec, NULL, NULL},
     {0, NULL, NULL, NULL}
+};
+
+static const mp_type_extra_t extras[] = {
+    {MP_TYPE_SIGNED_COOKIE, MP_TYPE_COOKIE, NULL},
+    {MP_TYPE_MARSHAL_COOKIE, MP_TYPE_SIGNED_COOKIE, NULL},
+    {MP_TYPE_COUNT, -1, NULL}
 };
 
 static PyMethodDef *const functions[] = {
@@ -102,6 +113,7 @@ static void (*const stop[])(mp_state_t *) = {
 
 static const mp_exports_t exports = {
     .types = types,
+    .extras = extras,
     .functions = functions,
     .add = add,
     .start = start,

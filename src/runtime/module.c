@@ -59,6 +59,41 @@ add_names(mp_state_t *state)
     return 0;
 }
 
+/* What upper layers add to the type, or NULL. */
+static const mp_type_extra_t *
+find_extra(mp_type_id_t id)
+{
+    const mp_type_extra_t *extra = exports->extras;
+    while (extra->id != MP_TYPE_COUNT && extra->id != id) {
+        extra++;
+    }
+    return extra->id == id ? extra : NULL;
+}
+
+/* The base of a row's type; NULL: object. Borrowed. */
+static PyObject *
+find_base(const mp_state_t *state, const mp_type_row_t *row)
+{
+    const mp_type_extra_t *extra = find_extra(row->id);
+    return extra && extra->parent >= 0
+               ? (PyObject *)state->types[extra->parent]
+               : (PyObject *)row->base;
+}
+
+static int
+add_methods(PyTypeObject *type, PyMethodDef *methods)
+{
+    int failed = 0;
+    for (; methods && methods->ml_name && !failed; methods++) {
+        PyObject *method = PyDescr_NewMethod(type, methods);
+        failed = method ? PyObject_SetAttrString((PyObject *)type,
+                                                 methods->ml_name, method)
+                        : -1;
+        Py_XDECREF(method);
+    }
+    return failed;
+}
+
 /* A heap type that shows as <class 'mp_request'> on every version: made with
  * the module name "builtins", which repr leaves out, then renamed, because
  * before 3.12 repr shows tp_name, and only then made immutable. */
@@ -66,7 +101,7 @@ static int
 add_type(mp_state_t *state, const mp_type_row_t *row)
 {
     PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(
-        state->module, row->spec, (PyObject *)row->base);
+        state->module, row->spec, find_base(state, row));
     if (!type) {
         return -1;
     }
@@ -79,7 +114,8 @@ add_type(mp_state_t *state, const mp_type_row_t *row)
     int failed = PyObject_SetAttr((PyObject *)type, state->names.__name__,
                                   name);
     Py_DECREF(name);
-    if (failed) {
+    const mp_type_extra_t *extra = find_extra(row->id);
+    if (failed || (extra && add_methods(type, extra->methods) < 0)) {
         return -1;
     }
     type->tp_flags |= Py_TPFLAGS_IMMUTABLETYPE;

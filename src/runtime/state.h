@@ -42,6 +42,9 @@ typedef enum {
     MP_TYPE_IMPORT_HOOK,
     MP_TYPE_FINDER,
     MP_TYPE_SHARED_DICT,
+    MP_TYPE_COOKIE,
+    MP_TYPE_SIGNED_COOKIE,
+    MP_TYPE_MARSHAL_COOKIE,
     MP_TYPE_COUNT
 } mp_type_id_t;
 
@@ -85,6 +88,15 @@ typedef struct {
     const char *public_name; /* its name in _apache, or NULL */
 } mp_type_row_t;
 
+/* What upper layers add to rows of that table; the last one has the id
+ * MP_TYPE_COUNT. */
+typedef struct {
+    mp_type_id_t id;
+    int parent; /* mp_type_id_t of a row above, whose type is its base, or
+                   -1 */
+    PyMethodDef *methods; /* besides those of its spec, or NULL */
+} mp_type_extra_t;
+
 typedef int (*traverseproc_of_state)(mp_state_t *state, visitproc visit,
                                      void *arg);
 
@@ -98,6 +110,7 @@ typedef struct {
  * row. Handed down once, by mod_python.c. */
 typedef struct {
     const mp_type_row_t *types;
+    const mp_type_extra_t *extras;
     PyMethodDef *const *functions;              /* arrays of methods */
     int (*const *add)(mp_state_t *state);       /* constants and the like */
     int (*const *start)(mp_state_t *state);     /* once _apache is imported,

@@ -4,6 +4,8 @@
 
 #include "web/builtin.h"
 
+#include "web/cookie_jar.h"
+#include "web/signed_cookie.h"
 #include "web/state.h"
 
 /* Types that _web shows, and by which name. */
@@ -11,10 +13,20 @@ static const struct {
     mp_type_id_t id;
     const char *name;
 } types[] = {
+    {MP_TYPE_COOKIE, "Cookie"},
+    {MP_TYPE_SIGNED_COOKIE, "SignedCookie"},
+    {MP_TYPE_MARSHAL_COOKIE, "MarshalCookie"},
     {MP_TYPE_COUNT, NULL}
 };
 
 static PyMethodDef *const functions[] = {
+    mp_cookie_jar_functions,
+    NULL
+};
+
+/* Exceptions and the like. */
+static int (*const add[])(mp_state_t *) = {
+    mp_signed_cookie_add,
     NULL
 };
 
@@ -69,6 +81,11 @@ exec_web(PyObject *module)
     for (int i = 0; types[i].name; i++) {
         PyObject *type = (PyObject *)state->types[types[i].id];
         if (PyModule_AddObjectRef(module, types[i].name, type) < 0) {
+            return -1;
+        }
+    }
+    for (int (*const *function)(mp_state_t *) = add; *function; function++) {
+        if ((*function)(state) < 0) {
             return -1;
         }
     }

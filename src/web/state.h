@@ -10,11 +10,13 @@
 #include "runtime/state.h"
 
 /* Owned, NULL until the file that keeps it has made it. */
-#define MP_WEB_OBJECTS(X)
+#define MP_WEB_OBJECTS(X)                                     \
+    X(cookie_error) /* exception CookieError */               \
+    X(hmac_digest)  /* the function of the standard library */
 
 /* Interned: web->names.form etc. */
 #define MP_WEB_NAMES(X) \
-    X(form)
+    X(form) X(md5) X(sha256)
 
 typedef struct mp_web_t {
     mp_state_t *state; /* of _apache, which keeps _web */

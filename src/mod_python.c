@@ -38,6 +38,8 @@
 #include "runtime/stream.h"
 #include "server/config.h"
 #include "web/builtin.h"
+#include "web/wsgi_file.h"
+#include "web/wsgi_response.h"
 #include "web/cookie.h"
 #include "web/signed_cookie.h"
 
@@ -62,6 +64,8 @@ static const mp_type_row_t types[] = {
     {MP_TYPE_COOKIE, &mp_cookie_spec, NULL, NULL},
     {MP_TYPE_SIGNED_COOKIE, &mp_signed_cookie_spec, NULL, NULL},
     {MP_TYPE_MARSHAL_COOKIE, &mp_marshal_cookie_spec, NULL, NULL},
+    {MP_TYPE_WSGI_RESPONSE, &mp_wsgi_response_spec, NULL, NULL},
+    {MP_TYPE_WSGI_FILE_WRAPPER, &mp_wsgi_file_wrapper_spec, NULL, NULL},
     {0, NULL, NULL, NULL}
 };
 

@@ -7,12 +7,14 @@
 #include "web/cookie_jar.h"
 #include "web/signed_cookie.h"
 #include "web/state.h"
+#include "web/wsgi.h"
 
 /* Types that _web shows, and by which name. */
 static const struct {
     mp_type_id_t id;
     const char *name;
 } types[] = {
+    {MP_TYPE_WSGI_FILE_WRAPPER, "FileWrapper"},
     {MP_TYPE_COOKIE, "Cookie"},
     {MP_TYPE_SIGNED_COOKIE, "SignedCookie"},
     {MP_TYPE_MARSHAL_COOKIE, "MarshalCookie"},
@@ -20,6 +22,7 @@ static const struct {
 };
 
 static PyMethodDef *const functions[] = {
+    mp_wsgi_functions,
     mp_cookie_jar_functions,
     NULL
 };

@@ -11,11 +11,14 @@
 
 /* Owned, NULL until the file that keeps it has made it. */
 #define MP_WEB_OBJECTS(X)                                     \
+    X(wsgi_memory) /* capsule of wsgi_environ.c */ \
+    X(wsgi_applications) /* capsule of wsgi.c */ \
     X(cookie_error) /* exception CookieError */               \
     X(hmac_digest)  /* the function of the standard library */
 
 /* Interned: web->names.form etc. */
 #define MP_WEB_NAMES(X) \
+    X(close) \
     X(form) X(md5) X(sha256)
 
 typedef struct mp_web_t {

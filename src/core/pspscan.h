@@ -9,8 +9,8 @@
 
 #include <stddef.h>
 
-/* How the program writes: `text`, the page's own words, between the first
- * two, as what stands in a triple-quoted literal; values between the others. */
+/* How the program writes: text, as what stands in a triple-quoted literal,
+ * between the first two; values between the others. */
 typedef struct {
     const char *text_begin, *text_end;
     const char *value_begin, *value_end;

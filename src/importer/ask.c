@@ -17,7 +17,7 @@
 static mp_instance_t *
 load_like(const mp_import_request_t *request, mp_instance_t *known)
 {
-    mp_location_t location = {0};
+    mp_location_t location = {.language = known->language};
     mp_instance_t *instance = NULL;
     if (known->file == Py_None) {
         return known;

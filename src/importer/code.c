@@ -4,6 +4,7 @@
 #include "importer/code.h"
 
 #include "importer/changes.h"
+#include "importer/data.h"
 #include "importer/source.h"
 #include "importer/staging.h"
 #include "runtime/thread.h"
@@ -128,56 +129,71 @@ find_row(mp_importer_t *importer, PyObject *path)
 }
 
 int
-mp_code_check(mp_importer_t *importer, PyObject *path)
+mp_code_check(mp_importer_t *importer, const mp_instance_t *old)
 {
-    PyObject *row = find_row(importer, path);
-    PyObject *code = row && row != Py_None ? compile_row(row, path) : NULL;
+    PyObject *row = old->language ? NULL : find_row(importer, old->file);
+    PyObject *code = row && row != Py_None ? compile_row(row, old->file)
+                                           : NULL;
     Py_XDECREF(code);
     return PyErr_Occurred() ? -1 : 0;
 }
 
 /* ---- the code of an instance ------------------------------------------- */
 
+static PyObject *
+translate(mp_importer_t *importer, mp_instance_t *instance)
+{
+    const mp_language_t *language = instance->language;
+    return language ? language->translate(importer, instance, instance->text,
+                                          instance->file)
+                    : compile_source(instance->text, instance->file);
+}
+
 static void
-take_row(mp_instance_t *instance, PyObject *row)
+take_row(mp_importer_t *importer, mp_instance_t *instance, PyObject *row)
 {
     memcpy(&instance->source, PyBytes_AS_STRING(PyList_GET_ITEM(row, 1)),
            sizeof(instance->source));
     instance->text = Py_NewRef(PyList_GET_ITEM(row, 0));
-    instance->code = compile_row(row, instance->file);
+    instance->code = instance->language ? translate(importer, instance)
+                                        : compile_row(row, instance->file);
 }
 
-/* The same file again, of which nothing was heard since. */
+/* The same file again, of which nothing was heard since. What a body read, it
+ * will read again; what a translation read is as it was. */
 static void
 take_old(mp_instance_t *instance, const mp_instance_t *old)
 {
     instance->source = old->source;
     instance->text = Py_XNewRef(old->text);
     instance->code = Py_NewRef(old->code);
+    if (instance->language) {
+        instance->data = Py_XNewRef(old->data);
+    }
 }
 
 static void
 take_newest(mp_importer_t *importer, mp_instance_t *instance)
 {
     instance->text = read_source(importer, instance->file, &instance->source);
-    instance->code = instance->text
-        ? compile_source(instance->text, instance->file) : NULL;
+    instance->code = instance->text ? translate(importer, instance) : NULL;
 }
 
 /* Is the code of old that of the file as it is now? Not if a refresh failed
  * since, whose changes are dealt with. */
 static int
 is_as_it_was(mp_importer_t *importer, mp_instance_t *instance,
-             const mp_instance_t *old)
+             mp_instance_t *old)
 {
     return old && old->code
            && PyUnicode_Compare(old->file, instance->file) == 0
-           && PySet_Contains(importer->pending, old->name) == 0;
+           && PySet_Contains(importer->pending, old->name) == 0
+           && !(old->language && mp_data_find_changed(old));
 }
 
 int
 mp_code_take(mp_importer_t *importer, mp_instance_t *instance,
-             const mp_instance_t *old)
+             mp_instance_t *old)
 {
     PyObject *row = find_row(importer, instance->file);
     if (PyErr_Occurred()
@@ -186,12 +202,12 @@ mp_code_take(mp_importer_t *importer, mp_instance_t *instance,
         return -1;
     }
     if (row && row != Py_None) {
-        take_row(instance, row);
+        take_row(importer, instance, row);
     }
     else if (!row && is_as_it_was(importer, instance, old)) {
         take_old(instance, old);
     }
-    else {
+    else if (!PyErr_Occurred()) {
         take_newest(importer, instance);
     }
     return instance->code ? 0 : -1;

@@ -13,10 +13,10 @@
  * refresh has seen that its file did not change; or from the disk, where a
  * file that is being written is waited for. */
 int mp_code_take(mp_importer_t *importer, mp_instance_t *instance,
-                 const mp_instance_t *old);
+                 mp_instance_t *old);
 
-/* Compile what the refresh has read of this file, if it has: a syntax error is
- * to be found before anything is executed. */
-int mp_code_check(mp_importer_t *importer, PyObject *path);
+/* Compile what the refresh has read of the file of old, if it has, and if it
+ * is Python: a syntax error is to be found before anything is executed. */
+int mp_code_check(mp_importer_t *importer, const mp_instance_t *old);
 
 #endif

@@ -50,7 +50,7 @@ static int
 reload(mp_refresh_t *refresh, mp_instance_t *old)
 {
     mp_importer_t *importer = refresh->reach.importer;
-    mp_location_t location = {0};
+    mp_location_t location = {.language = old->language};
     int found = PySet_Contains(refresh->staging.hidden, old->name);
     if (found) {
         return found < 0 ? -1 : 0;
@@ -164,7 +164,7 @@ compile_members(mp_refresh_t *refresh, mp_instance_t **members, size_t count)
     mp_importer_t *importer = refresh->reach.importer;
     for (size_t i = 0; i < count; i++) {
         PyObject *file = members[i]->file;
-        if (mp_code_check(importer, file) == 0) {
+        if (mp_code_check(importer, members[i]) == 0) {
             continue;
         }
         PyObject *exc = PyErr_GetRaisedException();

@@ -166,23 +166,11 @@ absolute(PyObject *path)
     return full;
 }
 
-/* The body of instance is about to read path. */
+/* Watched before it is read, so that no change slips through. */
 static int
-note(mp_importer_t *importer, mp_instance_t *instance, PyObject *path,
-     const char *name)
+add_digest(mp_importer_t *importer, mp_instance_t *instance, PyObject *path)
 {
     digest_t digest;
-    int known = instance->data ? PyDict_Contains(instance->data, path) : 0;
-    if (known || !is_data(instance, path, name)) {
-        return known < 0 ? -1 : 0;
-    }
-    if (!instance->data) {
-        instance->data = PyDict_New();
-        if (!instance->data) {
-            return -1;
-        }
-    }
-    /* Watched before it is read, so that no change slips through. */
     if (mp_search_watch(importer, path) < 0
         || (importer->reading && PySet_Add(importer->reading, path) < 0)
         || make_digest(path, &digest) < 0) {
@@ -193,6 +181,28 @@ note(mp_importer_t *importer, mp_instance_t *instance, PyObject *path,
     int failed = bytes ? PyDict_SetItem(instance->data, path, bytes) : -1;
     Py_XDECREF(bytes);
     return failed;
+}
+
+int
+mp_data_note(mp_importer_t *importer, mp_instance_t *instance, PyObject *path)
+{
+    int known = instance->data ? PyDict_Contains(instance->data, path) : 0;
+    if (known) {
+        return known < 0 ? -1 : 0;
+    }
+    if (!instance->data) {
+        instance->data = PyDict_New();
+    }
+    return instance->data ? add_digest(importer, instance, path) : -1;
+}
+
+/* The body of instance is about to read path. */
+static int
+note(mp_importer_t *importer, mp_instance_t *instance, PyObject *path,
+     const char *name)
+{
+    return is_data(instance, path, name)
+               ? mp_data_note(importer, instance, path) : 0;
 }
 
 /* The instance whose body runs in this thread, borrowed; NULL. */

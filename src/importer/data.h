@@ -14,6 +14,11 @@
 /* Begin to listen, once in each process. */
 int mp_data_listen(void);
 
+/* What instance is depends on the file or directory at path (absolute), which
+ * is about to be read. The holder of the stage lock only. */
+int mp_data_note(mp_importer_t *importer, mp_instance_t *instance,
+                 PyObject *path);
+
 /* Could what the body of instance read be another now? changed: paths that
  * events named; moved: trees below which anything may differ. 1, 0, -1. */
 int mp_data_is_suspect(mp_importer_t *importer, mp_instance_t *instance,

@@ -27,8 +27,8 @@ struct mp_generation_t {
     long pins;           /* requests that use it (retire.h) */
     PyObject *table;     /* dict: str -> mp_instance */
     PyObject *failures;  /* dict: str -> exception: newest files do not load */
-    PyObject *handlers;  /* dict: key of a handler without a slot -> (module,
-                            probes) */
+    PyObject *handlers;  /* dict: key of a handler without a slot, or of a page
+                            -> (module, probes[, its instance]) */
     mp_handler_memory_t *slots; /* the same for handlers with a slot */
     int slot_count;
     mp_generation_t *base; /* of an interim generation that is not complete:

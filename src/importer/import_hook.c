@@ -296,7 +296,7 @@ mp_instance_t *
 mp_import_file(const mp_import_request_t *request, PyObject *path,
                PyObject *own_path)
 {
-    mp_location_t location = {0};
+    mp_location_t location = {.language = request->language};
     int found = mp_search_file(request->importer, path, &location);
     if (found <= 0) {
         if (found == 0) {

@@ -23,6 +23,7 @@ typedef struct {
     int is_entry;                /* asked for by a directive or the like */
     PyObject *probes;            /* set of str: gets where was searched, when
                                     nobody hot imports; or NULL */
+    const mp_language_t *language; /* of a file; NULL: Python */
     PyObject *name;              /* of an import statement, and its dots */
     long level;
 } mp_import_request_t;

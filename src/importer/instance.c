@@ -165,6 +165,7 @@ instance_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(instance->text);
     Py_VISIT(instance->code);
     Py_VISIT(instance->data);
+    Py_VISIT(instance->imported);
     Py_VISIT(instance->kept);
     Py_VISIT(instance->handed);
     Py_VISIT(instance->successor);
@@ -186,6 +187,7 @@ instance_clear(PyObject *self)
     Py_CLEAR(instance->search);
     Py_CLEAR(instance->code);
     Py_CLEAR(instance->data);
+    Py_CLEAR(instance->imported);
     Py_CLEAR(instance->kept);
     Py_CLEAR(instance->handed);
     Py_CLEAR(instance->successor);

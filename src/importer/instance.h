@@ -8,6 +8,7 @@
 #define MP_IMPORTER_INSTANCE_H
 
 #include "importer/importer.h"
+#include "importer/language.h"
 #include "importer/source.h"
 
 extern PyType_Spec mp_instance_spec;
@@ -46,9 +47,13 @@ typedef struct mp_instance_t {
                              to, step by step; NULL: it is none */
     mp_source_id_t source;
     PyObject *text;       /* bytes: the source that was executed, or NULL */
-    PyObject *code;       /* code object made of text, or NULL */
+    PyObject *code;       /* code object made of text, or what its language
+                             made of it; or NULL */
+    const mp_language_t *language; /* what text is; NULL: Python */
     PyObject *data;       /* dict: path that its body read -> bytes, a digest
                              of what was there (data.h); NULL: none */
+    PyObject *imported;   /* set of str: globals that stand for what others
+                             own (page.h); NULL: not asked for yet */
     PyObject *kept;       /* dict: name -> what apache.keep() answers; NULL:
                              none */
     PyObject *handed;     /* dict: what its clone hook handed over, for another

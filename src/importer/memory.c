@@ -95,6 +95,16 @@ is_one_of(mp_importer_t *importer, PyObject *module, PyObject *old)
     return instance ? PyDict_Contains(old, instance->name) : 0;
 }
 
+/* The same for what a row of generation->handlers leads to. */
+static int
+leads_to_one_of(mp_importer_t *importer, PyObject *row, PyObject *old)
+{
+    return PyTuple_GET_SIZE(row) > 2
+        ? PyDict_Contains(
+              old, ((mp_instance_t *)PyTuple_GET_ITEM(row, 2))->name)
+        : is_one_of(importer, PyTuple_GET_ITEM(row, 0), old);
+}
+
 static int
 take_over_slot(mp_generation_t *generation, int slot,
                const mp_handler_memory_t *known)
@@ -118,7 +128,7 @@ mp_memory_take_over(mp_generation_t *generation, mp_generation_t *base,
     PyObject *key, *row;
     Py_ssize_t position = 0;
     while (PyDict_Next(base->handlers, &position, &key, &row)) {
-        if (!is_one_of(base->importer, PyTuple_GET_ITEM(row, 0), old)
+        if (!leads_to_one_of(base->importer, row, old)
             && is_touched(PyTuple_GET_ITEM(row, 1), changed) == 0
             && PyDict_SetItem(generation->handlers, key, row) < 0) {
             return -1;

@@ -158,7 +158,7 @@ absences_hold(mp_importer_t *importer, mp_instance_t *instance)
 static int
 name_holds(mp_importer_t *importer, mp_instance_t *instance)
 {
-    mp_location_t location = {0};
+    mp_location_t location = {.language = instance->language};
     int found = mp_search_file(importer, instance->file, &location);
     int same = found <= 0
         ? found : PyUnicode_Compare(location.name, instance->name) == 0;

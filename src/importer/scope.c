@@ -223,6 +223,7 @@ mp_scope_import(mp_scope_t *scope, const char *text, request_rec *r)
         .generation = scope->generation,
         .importing = scope->importing,
         .probes = scope->probes,
+        .language = scope->language,
         .is_entry = !scope->importing,
     };
     request.search = make_search(scope, r);

@@ -17,6 +17,7 @@ typedef struct {
     PyObject *handler_root;   /* str: "~" means this; or None */
     PyObject *probes;         /* set of str: gets where was searched; NULL */
     PyObject *path;           /* list of str, searched first */
+    const mp_language_t *language; /* of a path; NULL: Python */
 } mp_scope_t;
 
 void mp_scope_clear(mp_scope_t *scope);

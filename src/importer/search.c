@@ -398,8 +398,9 @@ mp_search_package(mp_importer_t *importer, mp_instance_t *parent,
     return result;
 }
 
-/* "page" of "page.py"; "page_psp" of "page.psp"; a package's __init__ stands
- * for its directory. */
+/* "page" of "page.py"; "page_tmpl" of "page.tmpl"; a package's __init__ stands
+ * for its directory. What is no Python gets a name that no import statement
+ * can have: "page:psp". */
 static int
 file_location(mp_importer_t *importer, const char *path,
               mp_location_t *location)
@@ -407,7 +408,8 @@ file_location(mp_importer_t *importer, const char *path,
     const char *slash = strrchr(path, '/');
     const char *base = slash + 1;
     size_t length = strlen(base);
-    int is_python = length > 3 && !strcmp(base + length - 3, ".py");
+    int is_python = !location->language && length > 3
+                    && !strcmp(base + length - 3, ".py");
     place_t place = {.found = MODULE};
     char *stem = strdup(base);
     place.dir = strndup(path, slash == path ? 1 : (size_t)(slash - path));
@@ -416,8 +418,8 @@ file_location(mp_importer_t *importer, const char *path,
         PyErr_NoMemory();
         goto done;
     }
-    if (!strcmp(base, "__init__.py") && strrchr(place.dir, '/')
-        && strcmp(place.dir, "/")) {
+    if (is_python && !strcmp(base, "__init__.py")
+        && strrchr(place.dir, '/') && strcmp(place.dir, "/")) {
         char *last = strrchr(place.dir, '/');
         free(stem);
         stem = strdup(last + 1);
@@ -428,7 +430,7 @@ file_location(mp_importer_t *importer, const char *path,
         stem[length - 3] = '\0';
     }
     for (char *c = stem; c && *c; c++) {
-        *c = *c == '.' ? '_' : *c;
+        *c = *c != '.' ? *c : location->language ? ':' : '_';
     }
     failed = stem ? fill_location(importer, &place, stem, NULL, location)
                   : -1;
@@ -671,7 +673,8 @@ mp_search_list(mp_importer_t *importer, mp_instance_t *instance)
 int
 mp_search_is_hidden(mp_importer_t *importer, mp_instance_t *instance)
 {
-    if (instance->is_package || instance->file == Py_None) {
+    if (instance->is_package || instance->file == Py_None
+        || instance->language) {
         return 0;
     }
     char *path = mp_source_path(instance->file);

@@ -15,6 +15,8 @@ typedef struct {
     PyObject *file; /* str, owned; NULL for a namespace package */
     PyObject *dirs; /* list of str, owned: a package's __path__; or NULL */
     PyObject *own_path; /* list, borrowed: its first __mp_path__; or NULL */
+    const mp_language_t *language; /* of a file, set before it is looked for,
+                                      because its name tells; NULL: Python */
 } mp_location_t;
 
 void mp_location_clear(mp_location_t *location);

@@ -155,8 +155,13 @@ run_body(mp_importer_t *importer, mp_generation_t *generation,
         return 0;
     }
     instance->links = mp_search_links(importer, instance->file);
-    if (!instance->links || mp_code_take(importer, instance, old) < 0
-        || PyList_Append(importer->bodies, (PyObject *)instance) < 0) {
+    if (!instance->links || mp_code_take(importer, instance, old) < 0) {
+        return -1;
+    }
+    if (instance->language) {
+        return 0;
+    }
+    if (PyList_Append(importer->bodies, (PyObject *)instance) < 0) {
         return -1;
     }
     PyObject *result = NULL;
@@ -401,6 +406,7 @@ execute(mp_importer_t *importer, mp_generation_t *generation,
     if (!instance) {
         return NULL;
     }
+    instance->language = location->language;
     PyObject *path = old ? old->own_path : location->own_path;
     if (path && give_path(importer, instance, path) < 0) {
         Py_DECREF(instance);

@@ -38,6 +38,8 @@
 #include "runtime/stream.h"
 #include "server/config.h"
 #include "web/builtin.h"
+#include "web/field.h"
+#include "web/form.h"
 #include "web/wsgi_file.h"
 #include "web/wsgi_response.h"
 #include "web/cookie.h"
@@ -61,6 +63,10 @@ static const mp_type_row_t types[] = {
     {MP_TYPE_IMPORT_HOOK, &mp_import_hook_spec, NULL, NULL},
     {MP_TYPE_FINDER, &mp_finder_spec, NULL, NULL},
     {MP_TYPE_SHARED_DICT, &mp_shared_dict_spec, NULL, "SharedDict"},
+    {MP_TYPE_STRING_FIELD, &mp_string_field_spec, &PyUnicode_Type, NULL},
+    {MP_TYPE_FILE_FIELD, &mp_file_field_spec, NULL, NULL},
+    {MP_TYPE_FIELD_LIST, &mp_field_list_spec, &PyList_Type, NULL},
+    {MP_TYPE_FORM, &mp_form_spec, NULL, NULL},
     {MP_TYPE_COOKIE, &mp_cookie_spec, NULL, NULL},
     {MP_TYPE_SIGNED_COOKIE, &mp_signed_cookie_spec, NULL, NULL},
     {MP_TYPE_MARSHAL_COOKIE, &mp_marshal_cookie_spec, NULL, NULL},

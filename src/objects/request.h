@@ -50,6 +50,36 @@ int mp_request_is_answered(const request_rec *r);
  * iteration uses it. New bytes; NULL with an exception. */
 PyObject *mp_request_read_line(mp_request_object_t *self, Py_ssize_t limit);
 
+/* The body for C code, piece by piece and without a copy, after what Python
+ * has read of it:
+ *     open [attached]: 0, or -1 with what req.read() raises. length: of what
+ *         has not arrived yet, -1 when nobody knows.
+ *     next [detached: it waits]: 1 and bytes that are good until the next
+ *         call; 0 at the end, whatever ended it.
+ *     close [attached]: 0; is_whole: -1 with an exception when the end that
+ *         next() met was none.
+ * The request cannot end meanwhile, because its handler is what calls. */
+typedef struct {
+    mp_request_object_t *request;
+    struct apr_bucket *lent; /* the bucket that bytes are in, or NULL */
+    apr_off_t length;
+} mp_request_reader_t;
+int mp_request_reader_open(mp_request_reader_t *reader,
+                           mp_request_object_t *self);
+int mp_request_reader_next(mp_request_reader_t *reader, const char **bytes,
+                           apr_size_t *size);
+int mp_request_reader_close(mp_request_reader_t *reader, int is_whole);
+
+/* The PythonOptions in force, as req.get_options() shows them; read only, and
+ * "" is an unset one. Borrowed, good until the next call into Python. NULL
+ * with an exception. */
+const apr_table_t *mp_request_options(mp_request_object_t *self);
+
+/* What req.write() does with its data, for C code. 0; -1 with an exception.
+ * [attached; detaches while it waits] */
+int mp_request_send(PyObject *self, const char *bytes, Py_ssize_t size,
+                    int flush);
+
 /* The rest is between the parts. */
 
 /* mp_proxy_ptr(), refusing with RuntimeError when the response is complete

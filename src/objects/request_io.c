@@ -323,6 +323,63 @@ mp_request_read_line(mp_request_object_t *self, Py_ssize_t limit)
     return take(io, line < 0 ? (Py_ssize_t)io->size : line);
 }
 
+int
+mp_request_reader_open(mp_request_reader_t *reader, mp_request_object_t *self)
+{
+    request_rec *r;
+    const io_t *io = open_body(self, &r);
+    if (!io) {
+        return -1;
+    }
+    reader->request = self;
+    reader->lent = NULL;
+    reader->length = io->ended ? 0 : r->remaining;
+    return 0;
+}
+
+int
+mp_request_reader_next(mp_request_reader_t *reader, const char **bytes,
+                       apr_size_t *size)
+{
+    request_rec *r = reader->request->base.ptr;
+    io_t *io = reader->request->request->io;
+    if (reader->lent) {
+        apr_bucket_destroy(reader->lent);
+        reader->lent = NULL;
+    }
+    if (io->size == 0 && is_open(io)) {
+        receive(io, r, PIECE);
+    }
+    if (io->size == 0) {
+        return 0;
+    }
+    apr_bucket *bucket = APR_BRIGADE_FIRST(io->held);
+    APR_BUCKET_REMOVE(bucket);
+    reader->lent = bucket;
+    if (apr_bucket_read(bucket, bytes, size, APR_BLOCK_READ) != APR_SUCCESS) {
+        io->failure = HTTP_BAD_REQUEST;
+        return 0;
+    }
+    io->size -= (apr_off_t)*size;
+    return 1;
+}
+
+int
+mp_request_reader_close(mp_request_reader_t *reader, int is_whole)
+{
+    const mp_request_object_t *self = reader->request;
+    const io_t *io = self->request->io;
+    if (reader->lent) {
+        apr_bucket_destroy(reader->lent);
+        reader->lent = NULL;
+    }
+    if (is_whole && io->failure) {
+        raise_failure(self, io);
+        return -1;
+    }
+    return 0;
+}
+
 /* The one optional argument of a method that reads, an int called name. 0, or
  * -1 with an exception. */
 static int
@@ -521,6 +578,36 @@ parse_write(PyObject *const *args, Py_ssize_t count, PyObject *names,
     return 0;
 }
 
+int
+mp_request_send(PyObject *self, const char *bytes, Py_ssize_t size, int flush)
+{
+    request_rec *r;
+    io_t *io = open_response((mp_request_object_t *)self, &r);
+    if (!io) {
+        return -1;
+    }
+    int failed = 0;
+    mp_request_t *request = ((mp_request_object_t *)self)->request;
+    if (size > 0 && only_waits(io, r, size, flush)) {
+        failed = send_bytes(request, bytes, size, 0);
+        io->waiting += size;
+        io->buffer = r->output_filters;
+    }
+    else if (size > 0) {
+        mp_thread_suspended_t suspended = mp_thread_suspend();
+        io->sending = 1;
+        failed = send_bytes(request, bytes, size, flush);
+        io->sending = 0;
+        io->waiting = flush ? 0 : MAX_WAITING;
+        io->buffer = r->output_filters;
+        mp_thread_resume(suspended);
+    }
+    if (failed) {
+        mp_error_raise_os("Write failed, client closed connection.", 0);
+    }
+    return failed;
+}
+
 PyObject *
 mp_request_write(PyObject *self, PyObject *const *args, Py_ssize_t count,
                  PyObject *names)
@@ -534,37 +621,9 @@ mp_request_write(PyObject *self, PyObject *const *args, Py_ssize_t count,
     if (flush < 0 || mp_text_view(&view, data, "data") < 0) {
         return NULL;
     }
-    PyObject *result = NULL;
-    request_rec *r;
-    io_t *io = open_response((mp_request_object_t *)self, &r);
-    if (!io) {
-        goto done;
-    }
-    int failed = 0;
-    mp_request_t *request = ((mp_request_object_t *)self)->request;
-    if (view.size > 0 && only_waits(io, r, view.size, flush)) {
-        failed = send_bytes(request, view.bytes, view.size, 0);
-        io->waiting += view.size;
-        io->buffer = r->output_filters;
-    }
-    else if (view.size > 0) {
-        mp_thread_suspended_t suspended = mp_thread_suspend();
-        io->sending = 1;
-        failed = send_bytes(request, view.bytes, view.size, flush);
-        io->sending = 0;
-        io->waiting = flush ? 0 : MAX_WAITING;
-        io->buffer = r->output_filters;
-        mp_thread_resume(suspended);
-    }
-    if (failed) {
-        mp_error_raise_os("Write failed, client closed connection.", 0);
-    }
-    else {
-        result = Py_NewRef(Py_None);
-    }
-done:
+    int failed = mp_request_send(self, view.bytes, view.size, flush);
     mp_text_release(&view);
-    return result;
+    return failed ? NULL : Py_NewRef(Py_None);
 }
 
 PyObject *

@@ -245,6 +245,23 @@ refresh_options(mp_request_t *request, const mp_dir_config_t *section)
     return request->options;
 }
 
+const apr_table_t *
+mp_request_options(mp_request_object_t *self)
+{
+    const request_rec *r = mp_proxy_ptr((PyObject *)self);
+    if (!r) {
+        return NULL;
+    }
+    mp_request_t *request = self->request;
+    const mp_dir_config_t *section = mp_config_of_request(r);
+    if (!request->options) {
+        return section->options; /* nobody can have written to it */
+    }
+    return request->options_section == section
+               ? request->options
+               : refresh_options(request, section);
+}
+
 PyObject *
 mp_request_get_options(PyObject *self, PyObject *unused)
 {

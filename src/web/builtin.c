@@ -5,6 +5,8 @@
 #include "web/builtin.h"
 
 #include "web/cookie_jar.h"
+#include "web/fs_data.h"
+#include "web/query.h"
 #include "web/signed_cookie.h"
 #include "web/state.h"
 #include "web/wsgi.h"
@@ -18,12 +20,18 @@ static const struct {
     {MP_TYPE_COOKIE, "Cookie"},
     {MP_TYPE_SIGNED_COOKIE, "SignedCookie"},
     {MP_TYPE_MARSHAL_COOKIE, "MarshalCookie"},
+    {MP_TYPE_STRING_FIELD, "StringField"},
+    {MP_TYPE_FILE_FIELD, "Field"},
+    {MP_TYPE_FIELD_LIST, "FieldList"},
+    {MP_TYPE_FORM, "FieldStorage"},
     {MP_TYPE_COUNT, NULL}
 };
 
 static PyMethodDef *const functions[] = {
     mp_wsgi_functions,
     mp_cookie_jar_functions,
+    mp_query_functions,
+    mp_fs_data_functions,
     NULL
 };
 

@@ -18,6 +18,7 @@
 
 /* Interned: web->names.form etc. */
 #define MP_WEB_NAMES(X) \
+    X(__call__) X(__init__) X(__new__) X(list) X(name) X(req) \
     X(close) \
     X(form) X(md5) X(sha256)
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/limits.h"
 #include "server/log.h"
 #include "server/store.h"
 
@@ -304,6 +305,34 @@ set_option(cmd_parms *cmd, void *mconfig, const char *key, const char *value)
     return NULL;
 }
 
+/* A limit of forms: a PythonOption with a directive of its own, whose key is
+ * cmd->info. */
+static const char *
+set_form_size(cmd_parms *cmd, void *mconfig, const char *text)
+{
+    mp_dir_config_t *config = mconfig;
+    apr_int64_t value;
+
+    if (mp_limits_parse(text, &value) < 0) {
+        return apr_psprintf(cmd->pool, "%s: '%s' is not a number, with K, M "
+                            "or G behind it or not; 0 is no limit",
+                            cmd->cmd->name, text);
+    }
+    apr_table_setn(config->options, cmd->info, text);
+    show(config, cmd, text);
+    return NULL;
+}
+
+static const char *
+set_form_charset(cmd_parms *cmd, void *mconfig, const char *text)
+{
+    mp_dir_config_t *config = mconfig;
+
+    apr_table_setn(config->options, cmd->info, text);
+    show(config, cmd, text);
+    return NULL;
+}
+
 static const char *
 set_optimize(cmd_parms *cmd, void *mconfig, const char *word)
 {
@@ -481,6 +510,11 @@ add_shared_dict(cmd_parms *cmd, void *mconfig, const char *name,
     AP_INIT_TAKE1(name, set_text, (void *)offsetof(mp_dir_config_t, field), \
                   OR_ALL, expected)
 
+#define FORM_LIMIT(name, key) \
+    AP_INIT_TAKE1("PythonFormLimit" name, set_form_size, \
+                  (void *)"mod_python.form.limit_" key, OR_ALL, \
+                  "a number, with K, M or G; 0 is no limit")
+
 const command_rec mp_config_commands[] = {
     EARLY_HANDLERS("PythonPostReadRequestHandler"),
     EARLY_HANDLERS("PythonTransHandler"),
@@ -521,6 +555,20 @@ const command_rec mp_config_commands[] = {
                   RSRC_CONF, "On or Off"),
     AP_INIT_TAKE12("PythonOption", set_option, NULL, OR_ALL,
                    "a key and its value; without a value it is unset"),
+    FORM_LIMIT("Fields", "fields"),
+    FORM_LIMIT("FieldSize", "field_size"),
+    FORM_LIMIT("Memory", "memory"),
+    FORM_LIMIT("Files", "files"),
+    FORM_LIMIT("FileSize", "file_size"),
+    FORM_LIMIT("Headers", "headers"),
+    FORM_LIMIT("HeaderSize", "header_size"),
+    FORM_LIMIT("Body", "body"),
+    AP_INIT_TAKE1("PythonFormSpoolSize", set_form_size,
+                  (void *)"mod_python.form.spool_size", OR_ALL,
+                  "bytes, with K, M or G"),
+    AP_INIT_TAKE1("PythonFormCharset", set_form_charset,
+                  (void *)"mod_python.form.charset", OR_ALL,
+                  "the name of a charset"),
     AP_INIT_TAKE1("PythonHome", set_home, NULL, RSRC_CONF,
                   "the directory of a Python or of a virtual environment"),
     AP_INIT_ITERATE("PythonModulePath", add_module_path, NULL, RSRC_CONF,

@@ -24,7 +24,7 @@ typedef struct {
     mp_limits_t limits;
     apr_int64_t spool_size;   /* bytes of a file that stay in memory */
     const char *directory;    /* of temporary files; while parts are read */
-    const mp_multipart_t *parts; /* after MP_FAULT_MALFORMED: why */
+    const mp_multipart_t *parts; /* its parser: knows why it failed */
     int error;                /* errno of a file that cannot be stored */
     int is_attached;          /* parts are read attached: there are callbacks */
     apr_uint64_t files;

@@ -258,3 +258,30 @@ def test_apache_init_ran_once_in_each_interpreter(site):
         "(apache.interpreter, apache.main_server.server_hostname)")})
     assert site.texts("one") == {"('first', 'localhost')"}
     assert site.texts("two") == {"('second', 'localhost')"}
+
+
+def test_process_that_a_program_forks_runs_beside_other_interpreters(
+        own_server):
+    server = own_server(children=1, files={
+        "hello.py": NAME,
+        "other/.htaccess": "PythonInterpreter other\n",
+        "parallel.py": """
+            import multiprocessing
+            import os
+
+            def square(number):
+                return number * number
+
+            def handler(req):
+                pid = os.fork()
+                if not pid:
+                    os._exit(7)
+                code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                with multiprocessing.get_context("fork").Pool(2) as pool:
+                    req.write(str((code, pool.map(square, [1, 2, 3]))))
+                return 0
+            """})
+    server.site.serve("hello")
+    assert server.site.get("other/").text == "('other', 'other')"
+    server.site.serve("parallel")
+    assert server.site.get().text == "(7, [1, 4, 9])"

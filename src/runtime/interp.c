@@ -9,6 +9,7 @@
 #include "runtime/interp.h"
 
 #include "runtime/error.h"
+#include "runtime/fork.h"
 #include "runtime/module.h"
 #include "runtime/thread.h"
 
@@ -326,7 +327,7 @@ mp_interp_init(apr_pool_t *pchild, server_rec *main_server, const char *home,
                "load only one of them");
         return -1;
     }
-    if (mp_module_append() < 0
+    if (mp_fork_install() || mp_module_append() < 0
         || start_python(pchild, main_server, home, optimize) < 0) {
         return -1;
     }

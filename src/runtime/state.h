@@ -51,6 +51,8 @@ typedef enum {
     MP_TYPE_FILE_FIELD,
     MP_TYPE_FIELD_LIST,
     MP_TYPE_FORM,
+    MP_TYPE_PSP,
+    MP_TYPE_PSP_PAGE,
     MP_TYPE_COUNT
 } mp_type_id_t;
 

@@ -40,6 +40,8 @@
 #include "web/builtin.h"
 #include "web/field.h"
 #include "web/form.h"
+#include "web/psp.h"
+#include "web/psp_page.h"
 #include "web/wsgi_file.h"
 #include "web/wsgi_response.h"
 #include "web/cookie.h"
@@ -72,6 +74,8 @@ static const mp_type_row_t types[] = {
     {MP_TYPE_MARSHAL_COOKIE, &mp_marshal_cookie_spec, NULL, NULL},
     {MP_TYPE_WSGI_RESPONSE, &mp_wsgi_response_spec, NULL, NULL},
     {MP_TYPE_WSGI_FILE_WRAPPER, &mp_wsgi_file_wrapper_spec, NULL, NULL},
+    {MP_TYPE_PSP, &mp_psp_spec, NULL, NULL},
+    {MP_TYPE_PSP_PAGE, &mp_psp_page_spec, NULL, NULL},
     {0, NULL, NULL, NULL}
 };
 

@@ -7,6 +7,8 @@
 #include "web/cookie_jar.h"
 #include "web/fs_data.h"
 #include "web/query.h"
+#include "web/psp.h"
+#include "web/psp_page.h"
 #include "web/signed_cookie.h"
 #include "web/state.h"
 #include "web/wsgi.h"
@@ -24,11 +26,15 @@ static const struct {
     {MP_TYPE_FILE_FIELD, "Field"},
     {MP_TYPE_FIELD_LIST, "FieldList"},
     {MP_TYPE_FORM, "FieldStorage"},
+    {MP_TYPE_PSP, "PSPInterface"},
+    {MP_TYPE_PSP_PAGE, "psp_page"},
     {MP_TYPE_COUNT, NULL}
 };
 
 static PyMethodDef *const functions[] = {
     mp_wsgi_functions,
+    mp_psp_functions,
+    mp_psp_page_functions,
     mp_cookie_jar_functions,
     mp_query_functions,
     mp_fs_data_functions,
@@ -42,6 +48,7 @@ static int (*const add[])(mp_state_t *) = {
 };
 
 static PyMethodDef *const psp_functions[] = {
+    mp_psp_page_parse,
     NULL
 };
 

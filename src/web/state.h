@@ -20,6 +20,8 @@
 #define MP_WEB_NAMES(X) \
     X(__call__) X(__init__) X(__new__) X(list) X(name) X(req) \
     X(close) \
+    X(__html__) X(_psp_) X(exception) X(get_session) X(psp) X(save)           \
+    X(session) X(str) X(unlock) X(write) \
     X(form) X(md5) X(sha256)
 
 typedef struct mp_web_t {

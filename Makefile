@@ -7,6 +7,7 @@
 #   make check          lint and C unit tests; starts no server
 #   make integration    pytest over a real httpd [MPM=event] [TESTS=tests]
 #   make asan | tsan    both of these with a sanitizer, in build-asan, build-tsan
+#   make fuzz [FUZZ=multipart] [FUZZ_SECONDS=60]    with clang and libFuzzer
 #   make bench | compdb | config | format | clean
 #
 # The two tools are asked for everything: apxs for httpd's directories, the
@@ -149,6 +150,25 @@ tsan:
 	$(MAKE) BUILD=build-tsan SANITIZE=thread CFLAGS='-O1 -g' all unit
 	MP_PRELOAD="$$($(CC) -print-file-name=libtsan.so)" $(MAKE) BUILD=build-tsan SANITIZE=thread CFLAGS='-O1 -g' integration
 
+# Each harness for a while, beginning with its corpus; what it finds of new
+# ways goes to $(BUILD)/fuzz, what it breaks stays there as crash-*.
+FUZZ         ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+fuzz_cc      ?= clang
+
+fuzz: $(FUZZ:%=$(BUILD)/fuzz/fuzz_%)
+	@cd $(BUILD)/fuzz && for name in $(FUZZ); do \
+	    mkdir -p found_$$name; \
+	    ./fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+	        found_$$name $(CURDIR)/tests/fuzz/corpus/$$name >$$name.log 2>&1 || { tail -n 40 $$name.log; exit 1; }; \
+	    echo "$$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$name.log) inputs, nothing found"; \
+	done
+
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(wildcard src/core/*.[ch])
+	@mkdir -p $(@D)
+	$(fuzz_cc) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(httpd_cflags) \
+	    $(includes) -o $@ $< $(wildcard src/core/*.c) $(apr_libs) -lpthread -lm
+
 bench: $(BUILD)/mod_python.so
 	$(python) bench/hello.py
 
@@ -189,4 +209,4 @@ format:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all install check lint unit programs integration asan tsan bench config compdb format clean FORCE
+.PHONY: all install check lint unit programs integration asan tsan fuzz bench config compdb format clean FORCE

@@ -275,6 +275,7 @@ begin_part(mp_multipart_t *parser)
                                       parser->size);
     }
     parser->in_part = 1;
+    parser->held = parser->from = 2; /* a part without data needs no line */
     parser->state = MP_MULTIPART_BODY;
     return fault;
 }

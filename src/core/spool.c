@@ -100,6 +100,9 @@ keep(mp_spool_t *spool, const char *bytes, size_t size)
         if (room < spool->size + size) {
             room = spool->size + size;
         }
+        else if (room > BLOCK && spool->size + size <= BLOCK) {
+            room = BLOCK;
+        }
         char *grown = realloc(spool->bytes, room);
         if (!grown) {
             return ENOMEM;

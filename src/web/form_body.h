@@ -15,7 +15,7 @@
 typedef struct {
     mp_state_t *state;
     mp_request_object_t *request;
-    mp_fields_t *fields;      /* where they go; parts are mp_part_t * */
+    mp_fields_t *fields;      /* where they go; part: mp_part_t * */
     char *charset;            /* of the form: MP_CHARSET_SIZE bytes */
     PyObject *file_callback;  /* borrowed, or NULL */
     PyObject *field_callback;

@@ -105,7 +105,8 @@ keeps_data_whole(void)
     check_parts("--b\r\n\r\n\r\r\n\n\r\n\r\n--b--", "[]\r\r\n\n\r\n|");
     check_parts("--b\r\n\r\n\r\n-\r\n--\r\n--a\r\n--b--",
                 "[]\r\n-\r\n--\r\n--a|");
-    check_parts("--b\r\n\r\n--b\r\n--b--", "[]|");
+    check_parts("--b\r\n\r\n--b\r\nA: 1\r\n\r\n--b--", "[]|[A=1;]|");
+    check_parts("--b\r\n\r\n--a\r\n--b--", "[]--a|");
     check_parts("--b\r\n\r\nx--b\r\n--b--", "[]x--b|");
     check_size("b", "--b\r\n\r\n\0\xff\r\0\n\r\n--b--", 20,
                "[]0\xff\r0\n|");

@@ -4,7 +4,7 @@
  * the client is, what browsers always say. So each server has a dict, its
  * base, that holds the variables every request has, with the values of the
  * last one. Only those that differ are made anew, and the base is copied for
- * the application. The names and last values of headers are remembered, too.
+ * the application. Headers are those of wsgi_names.c.
  *
  * The surprising rule: the base is brought up to date and copied without
  * detaching in between, so that no other thread's request gets into it. What
@@ -15,13 +15,12 @@
 
 #include "runtime/thread.h"
 #include "web/state.h"
+#include "web/wsgi_names.h"
 
 #include <ap_mpm.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -273,21 +272,6 @@ may_wait(const request_rec *r)
 
 /* ---- what is remembered ------------------------------------------------ */
 
-/* The names that are remembered: direct-mapped, two each. What does not fit
- * is made each time, so clients that invent names cost no memory. */
-#define NAME_SETS 128
-#define NAME_ROOM 128
-#define VALUE_ROOM 512
-
-typedef struct {
-    char name[NAME_ROOM]; /* as it came */
-    size_t size;
-    int is_header;       /* or a name of subprocess_env */
-    int is_secret;       /* its values are not kept */
-    PyObject *key;       /* owned str; NULL: applications do not get it */
-    PyObject *value;     /* owned str: the last one, or NULL */
-} name_t;
-
 typedef struct base_t base_t;
 struct base_t {
     const server_rec *server;
@@ -303,7 +287,7 @@ typedef struct {
     PyObject *sometimes[SOMETIMES];
     PyObject *own[OWN];
     base_t *bases;
-    name_t names[NAME_SETS][2];
+    mp_wsgi_names_t *names;
 } memory_t;
 
 static const char MEMORY[] = "mod_python.wsgi";
@@ -324,10 +308,7 @@ static void
 forget(PyObject *capsule)
 {
     memory_t *memory = PyCapsule_GetPointer(capsule, MEMORY);
-    for (size_t i = 0; i < NAME_SETS * 2; i++) {
-        Py_XDECREF(memory->names[i / 2][i % 2].key);
-        Py_XDECREF(memory->names[i / 2][i % 2].value);
-    }
+    mp_wsgi_names_destroy(memory->names);
     for (size_t i = 0; i < ALWAYS; i++) {
         Py_XDECREF(memory->always[i]);
     }
@@ -361,7 +342,8 @@ get_memory(mp_web_t *web)
         free(memory);
         return NULL;
     }
-    PyObject *sys = PyImport_ImportModule("sys");
+    memory->names = mp_wsgi_names_create();
+    PyObject *sys = memory->names ? PyImport_ImportModule("sys") : NULL;
     memory->sys = sys ? Py_NewRef(PyModule_GetDict(sys)) : NULL;
     Py_XDECREF(sys);
     if (!sys || intern(memory->always, always, ALWAYS) < 0
@@ -491,14 +473,6 @@ get_base(mp_state_t *state, memory_t *memory, const server_rec *server)
     return base ? base : make_base(state, memory, server);
 }
 
-/* Is this str, of Latin-1, the same text? */
-static int
-is_text(PyObject *str, const char *text, size_t size)
-{
-    return (size_t)PyUnicode_GET_LENGTH(str) == size
-           && !memcmp(PyUnicode_1BYTE_DATA(str), text, size);
-}
-
 static int
 update_base(memory_t *memory, base_t *base, const collected_t *texts)
 {
@@ -506,7 +480,7 @@ update_base(memory_t *memory, base_t *base, const collected_t *texts)
         const char *text = texts->always[i];
         const size_t size = strlen(text);
         if (base->values[i] != Py_None
-            && is_text(base->values[i], text, size)) {
+            && mp_wsgi_is_text(base->values[i], text, size)) {
             continue;
         }
         PyObject *value = PyUnicode_DecodeLatin1(text, (Py_ssize_t)size, NULL);
@@ -531,183 +505,7 @@ update_base(memory_t *memory, base_t *base, const collected_t *texts)
     return 0;
 }
 
-/* ---- headers ----------------------------------------------------------- */
-
-/* Names that would mean something else in an environment are left out: Proxy
- * would be HTTP_PROXY, and "_" looks like "-" there. *key is a new reference,
- * or NULL. 0, or -1 with an exception. */
-static int
-make_header_key(const char *name, size_t size, PyObject **key)
-{
-    *key = NULL;
-    if (!ap_cstr_casecmp(name, "Content-Type")) {
-        *key = PyUnicode_FromString("CONTENT_TYPE");
-        return *key ? 0 : -1;
-    }
-    if (!ap_cstr_casecmp(name, "Content-Length")) {
-        *key = PyUnicode_FromString("CONTENT_LENGTH");
-        return *key ? 0 : -1;
-    }
-    if (!ap_cstr_casecmp(name, "Proxy")) {
-        return 0;
-    }
-    for (size_t i = 0; i < size; i++) {
-        if (!apr_isalnum(name[i]) && name[i] != '-') {
-            return 0;
-        }
-    }
-    *key = PyUnicode_New((Py_ssize_t)size + 5, 127);
-    if (!*key) {
-        return -1;
-    }
-    char *to = (char *)PyUnicode_1BYTE_DATA(*key);
-    memcpy(to, "HTTP_", 5);
-    for (size_t i = 0; i < size; i++) {
-        to[5 + i] = name[i] == '-' ? '_' : (char)apr_toupper(name[i]);
-    }
-    return 0;
-}
-
-static int
-make_key(const char *name, size_t size, int is_header, PyObject **key)
-{
-    if (is_header) {
-        return make_header_key(name, size, key);
-    }
-    *key = PyUnicode_DecodeLatin1(name, (Py_ssize_t)size, NULL);
-    return *key ? 0 : -1;
-}
-
-static int
-is_secret(const char *name)
-{
-    return !ap_cstr_casecmp(name, "Cookie")
-           || !ap_cstr_casecmp(name, "Authorization")
-           || !ap_cstr_casecmp(name, "Proxy-Authorization");
-}
-
-/* Neither the common beginnings of names nor their ends tell much. */
-static size_t
-find_set(const char *name, size_t size)
-{
-    size_t hash = size;
-    for (size_t i = 0; i < size; i++) {
-        hash = hash * 33 + (unsigned char)name[i];
-    }
-    return (hash ^ hash >> 7 ^ hash >> 14) % NAME_SETS;
-}
-
-/* The memory of a name, in *entry; NULL there when it is too long for it. 0,
- * or -1 with an exception. */
-static int
-find_name(memory_t *memory, const char *name, size_t size, int is_header,
-          name_t **entry)
-{
-    *entry = NULL;
-    if (size >= NAME_ROOM) {
-        return 0;
-    }
-    name_t *pair = memory->names[find_set(name, size)];
-    for (int i = 0; i < 2; i++) {
-        if (pair[i].size == size && pair[i].is_header == is_header
-            && !memcmp(pair[i].name, name, size)) {
-            *entry = &pair[i];
-            return 0;
-        }
-    }
-    PyObject *key;
-    if (make_key(name, size, is_header, &key) < 0) {
-        return -1;
-    }
-    Py_XDECREF(pair[1].key); /* both are exact str: no code runs */
-    Py_XDECREF(pair[1].value);
-    pair[1] = pair[0];
-    pair[0] = (name_t){.size = size, .is_header = is_header, .key = key,
-                       .is_secret = is_secret(name)};
-    memcpy(pair[0].name, name, size);
-    *entry = &pair[0];
-    return 0;
-}
-
-/* New reference. */
-static PyObject *
-make_value(name_t *entry, const char *text)
-{
-    const size_t size = strlen(text);
-    if (entry->value && is_text(entry->value, text, size)) {
-        return Py_NewRef(entry->value);
-    }
-    PyObject *value = PyUnicode_DecodeLatin1(text, (Py_ssize_t)size, NULL);
-    if (value && size <= VALUE_ROOM && !entry->is_secret) {
-        Py_XSETREF(entry->value, Py_NewRef(value));
-    }
-    return value;
-}
-
-/* Headers replace what is there; the rest of the environment does not. */
-static int
-put(PyObject *environ, PyObject *key, PyObject *value, int is_header)
-{
-    if (!value) {
-        return -1;
-    }
-    if (is_header) {
-        return PyDict_SetItem(environ, key, value);
-    }
-    return PyDict_SetDefault(environ, key, value) ? 0 : -1;
-}
-
-static int
-add_long_name(PyObject *environ, const char *name, size_t size,
-              const char *text, int is_header)
-{
-    PyObject *key;
-    if (make_key(name, size, is_header, &key) < 0) {
-        return -1;
-    }
-    PyObject *value = PyUnicode_DecodeLatin1(text, (Py_ssize_t)strlen(text),
-                                             NULL);
-    const int failed = key ? put(environ, key, value, is_header) : 0;
-    Py_XDECREF(value);
-    Py_XDECREF(key);
-    return failed;
-}
-
-static int
-add_table(memory_t *memory, PyObject *environ, const apr_table_t *table,
-          int is_header)
-{
-    const apr_array_header_t *array = apr_table_elts(table);
-    const apr_table_entry_t *entries = (const apr_table_entry_t *)array->elts;
-    for (int i = 0; i < array->nelts; i++) {
-        const char *name = entries[i].key;
-        const char *text = entries[i].val;
-        name_t *entry;
-        if (!name || !text) {
-            continue;
-        }
-        const size_t size = strlen(name);
-        if (find_name(memory, name, size, is_header, &entry) < 0) {
-            return -1;
-        }
-        if (!entry) {
-            if (add_long_name(environ, name, size, text, is_header) < 0) {
-                return -1;
-            }
-            continue;
-        }
-        if (!entry->key) {
-            continue;
-        }
-        PyObject *value = make_value(entry, text);
-        const int failed = put(environ, entry->key, value, is_header);
-        Py_XDECREF(value);
-        if (failed) {
-            return -1;
-        }
-    }
-    return 0;
-}
+/* ---- the environ ------------------------------------------------------- */
 
 static int
 add_sometimes(memory_t *memory, PyObject *environ, const collected_t *texts)
@@ -716,7 +514,9 @@ add_sometimes(memory_t *memory, PyObject *environ, const collected_t *texts)
         const char *text = texts->sometimes[i];
         PyObject *value = text ? PyUnicode_DecodeLatin1(
             text, (Py_ssize_t)strlen(text), NULL) : NULL;
-        if (text && put(environ, memory->sometimes[i], value, 1) < 0) {
+        if (text && (!value
+                     || PyDict_SetItem(environ, memory->sometimes[i], value)
+                            < 0)) {
             Py_XDECREF(value);
             return -1;
         }
@@ -750,9 +550,10 @@ mp_wsgi_environ(mp_state_t *state, PyObject *request, request_rec *r,
     }
     if (!environ
         || PyDict_SetItem(environ, memory->own[OWN_INPUT], request) < 0
-        || add_table(memory, environ, r->headers_in, 1) < 0
+        || mp_wsgi_add_headers(memory->names, environ, r->headers_in) < 0
         || add_sometimes(memory, environ, &texts) < 0
-        || add_table(memory, environ, r->subprocess_env, 0) < 0) {
+        || mp_wsgi_add_variables(memory->names, environ, r->subprocess_env)
+               < 0) {
         Py_CLEAR(environ);
     }
     return environ;

@@ -198,7 +198,9 @@ send_part(mp_wsgi_response_t *response, request_rec *r, part_t *part)
     mp_thread_suspended_t held = mp_thread_suspend();
     const apr_status_t status = pass_part(r, part, is_all, &sent);
     mp_thread_resume(held);
-    if (status != APR_SUCCESS || sent != APR_SUCCESS) {
+    /* A filter may answer by itself: 416, for a Range that is not there. */
+    if (status != APR_SUCCESS
+        || (sent != APR_SUCCESS && sent != AP_FILTER_ERROR)) {
         mp_error_raise_os(status != APR_SUCCESS
                               ? "the file cannot be sent"
                               : "Write failed, client closed connection.",

@@ -185,7 +185,7 @@ def handler(own_server):
     """handler(body) serves a port with a connection handler of this body; it
     is called with bytes to send and answers what came back."""
 
-    def start(body):
+    def start(body, name="${SITE}/conn.py", more=""):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -194,7 +194,8 @@ def handler(own_server):
             Listen 127.0.0.1:{port}
             <VirtualHost 127.0.0.1:{port}>
                 ServerName conn.example
-                PythonConnectionHandler ${{SITE}}/conn.py
+                PythonConnectionHandler {name}
+                {more}
             </VirtualHost>
             """, files={"conn.py": HANDLER % lines})
 
@@ -233,6 +234,12 @@ def test_an_echo_handler_sends_every_line_back(handler):
                     if byte != 10) + b"x" * 100000 + b"\nlast"
     assert talk(data) == data
     assert talk(b"") == b""
+
+
+def test_a_connection_handler_is_found_by_the_python_path(handler):
+    talk = handler("conn.write('here')", "conn",
+                   "PythonPath \"sys.path + ['${SITE}']\"")
+    assert talk() == b"here"
 
 
 def test_read_takes_what_is_there_or_everything(handler):

@@ -10,6 +10,7 @@
 #include "importer/api.h"
 #include "objects/connection.h"
 #include "runtime/error.h"
+#include "runtime/path.h"
 #include "runtime/thread.h"
 #include "server/config.h"
 #include "server/log.h"
@@ -24,8 +25,11 @@ call_handler(mp_state_t *state, conn_rec *c, const mp_handler_t *handler,
 {
     int code = -1;
     PyObject *result = NULL, *callable = NULL;
+    const mp_dir_config_t *config = mp_config_of_server_defaults(
+        c->base_server);
     PyObject *connection = mp_connection_wrap(state, c);
-    if (connection) {
+    if (connection
+        && (!config->path || mp_path_apply(state, config->path) == 0)) {
         mp_connection_set_handlers(connection, handlers);
         callable = mp_importer_resolve(
             state->importer, pin, handler, MP_PHASE_CONNECTION, NULL,

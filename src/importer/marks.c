@@ -391,6 +391,32 @@ mark_wide(mp_reach_t *reach)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+static int
+is_package_of(PyObject *value, PyObject *file)
+{
+    mp_instance_t *instance = (mp_instance_t *)value;
+    return instance->is_package
+           && PyObject_RichCompareBool(instance->file, file, Py_EQ) == 1;
+}
+
+/* Was there a package in this directory, and is there one now? Then the names
+ * below it are what they were, whatever its __init__.py contains. */
+static int
+is_still_package(mp_reach_t *reach, PyObject *directory)
+{
+    mp_stamp_t stamp;
+    PyObject *file = PyUnicode_FromFormat("%U/__init__.py", directory);
+    char *path = file ? mp_source_path(file) : NULL;
+    int still = path && !mp_source_stamp(path, &stamp), was = 0;
+    Py_ssize_t count = still ? PyList_GET_SIZE(reach->instances) : 0;
+    for (Py_ssize_t i = 0; i < count && !was; i++) {
+        was = is_package_of(PyList_GET_ITEM(reach->instances, i), file);
+    }
+    free(path);
+    Py_XDECREF(file);
+    return was;
+}
+
 /* What an event at path may have changed: the module that a name of its last
  * part means, and whether there is a package in the place of a module. An
  * __init__.py that came or went gives all modules below it other names. */
@@ -405,11 +431,14 @@ note_place(mp_reach_t *reach, PyObject *path)
     PyObject *stem = PyUnicode_Substring(path, 0, is_init ? slash : length);
     PyObject *file = stem ? PyUnicode_FromFormat("%U.py", stem) : NULL;
     int failed = !name || !file || PySet_Add(reach->places, file) < 0;
-    if (is_init) {
+    if (!failed && !is_init && reach->news.names) {
+        failed = PySet_Add(reach->news.names, name) < 0;
+    }
+    else if (!failed && reach->news.names && !is_still_package(reach, stem)) {
         Py_CLEAR(reach->news.names);
     }
-    else if (!failed && reach->news.names) {
-        failed = PySet_Add(reach->news.names, name) < 0;
+    if (!failed && PyErr_Occurred()) {
+        failed = 1;
     }
     Py_XDECREF(file);
     Py_XDECREF(stem);

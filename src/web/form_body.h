@@ -26,7 +26,7 @@ typedef struct {
     const char *directory;    /* of temporary files; while parts are read */
     const mp_multipart_t *parts; /* its parser: knows why it failed */
     int error;                /* errno of a file that cannot be stored */
-    int is_attached;          /* parts are read attached: there are callbacks */
+    int is_attached;          /* parts are read attached, for callbacks */
     apr_uint64_t files;
     mp_part_t *part;          /* of the part that is being read */
     size_t name;              /* of it: offsets into the text */

@@ -38,6 +38,19 @@ find_loaded(mp_generation_t *generation, const mp_location_t *location)
     return (mp_instance_t *)Py_XNewRef((PyObject *)instance);
 }
 
+/* path, as modules have it in __file__. New str. */
+static PyObject *
+normal(const char *path)
+{
+    PyObject *text = PyUnicode_DecodeFSDefault(path);
+    PyObject *os_path = text ? PyImport_ImportModule("os.path") : NULL;
+    PyObject *file = os_path
+        ? PyObject_CallMethod(os_path, "normpath", "O", text) : NULL;
+    Py_XDECREF(os_path);
+    Py_XDECREF(text);
+    return file;
+}
+
 /* Import the file; what it gave is in the generation then. */
 static int
 import_file(mp_scope_t *scope, const char *path, request_rec *r)
@@ -64,7 +77,7 @@ mp_page_load(mp_importer_t *importer, const char *path,
         .language = language,
     };
     mp_instance_t *instance = NULL;
-    PyObject *file = PyUnicode_DecodeFSDefault(path);
+    PyObject *file = normal(path);
     if (!file || mp_search_file(importer, file, &location) <= 0) {
         Py_XDECREF(file);
         return NULL;

@@ -9,6 +9,7 @@
 #include "web/query.h"
 #include "web/psp.h"
 #include "web/psp_page.h"
+#include "web/publisher.h"
 #include "web/signed_cookie.h"
 #include "web/state.h"
 #include "web/wsgi.h"
@@ -35,6 +36,7 @@ static PyMethodDef *const functions[] = {
     mp_wsgi_functions,
     mp_psp_functions,
     mp_psp_page_functions,
+    mp_publisher_functions,
     mp_cookie_jar_functions,
     mp_query_functions,
     mp_fs_data_functions,
@@ -48,7 +50,7 @@ static int (*const add[])(mp_state_t *) = {
 };
 
 static PyMethodDef *const psp_functions[] = {
-    mp_psp_page_parse,
+    mp_psp_parse_functions,
     NULL
 };
 

@@ -339,7 +339,7 @@ function_find(PyObject *module, PyObject *args)
     return (PyObject *)page;
 }
 
-/* ---- pages without a file ------------------------------------------------ */
+/* ---- pages without a file ----------------------------------------------- */
 
 PyDoc_STRVAR(make_doc,
 "psp_make(text, file, dir)\n--\n\n"
@@ -456,7 +456,7 @@ function_parsestring(PyObject *module, PyObject *text)
     return program;
 }
 
-PyMethodDef mp_psp_page_parse[] = {
+PyMethodDef mp_psp_parse_functions[] = {
     {"parse", (PyCFunction)(void (*)(void))function_parse,
      METH_VARARGS | METH_KEYWORDS, parse_doc},
     {"parsestring", function_parsestring, METH_O, parsestring_doc},

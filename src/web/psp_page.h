@@ -32,7 +32,7 @@ mp_psp_page_t *mp_psp_page_find(mp_state_t *state, const char *path,
                                 request_rec *r);
 
 /* For _psp: parse() and parsestring(). */
-extern PyMethodDef mp_psp_page_parse[];
+extern PyMethodDef mp_psp_parse_functions[];
 
 /* For _web: psp_find(), psp_make(). */
 extern PyMethodDef mp_psp_page_functions[];

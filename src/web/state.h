@@ -11,6 +11,7 @@
 
 /* Owned, NULL until the file that keeps it has made it. */
 #define MP_WEB_OBJECTS(X)                                     \
+    X(publisher_types) /* set of publisher.c */               \
     X(wsgi_memory) /* capsule of wsgi_environ.c */ \
     X(wsgi_applications) /* capsule of wsgi.c */ \
     X(cookie_error) /* exception CookieError */               \
@@ -20,6 +21,7 @@
 #define MP_WEB_NAMES(X) \
     X(__call__) X(__init__) X(__new__) X(list) X(name) X(req) \
     X(close) \
+    X(__access__) X(__auth__) X(__auth_realm__) X(__wrapped__)                \
     X(__html__) X(_psp_) X(exception) X(get_session) X(psp) X(save)           \
     X(session) X(str) X(unlock) X(write) \
     X(form) X(md5) X(sha256)

@@ -1,0 +1,15 @@
+/* publisher.h - mod_python.publisher: URLs name objects of page modules.
+ *
+ * The handler maps a file and path information to a module and an object in
+ * it (api.md 6.5), lets those in whom publish_access.c admits, and writes what
+ * the object gives. */
+#ifndef MP_WEB_PUBLISHER_H
+#define MP_WEB_PUBLISHER_H
+
+#include "runtime/state.h"
+
+/* For _web: publisher_handler(), get_page(), resolve_object(),
+ * process_auth(), publish_object(). */
+extern PyMethodDef mp_publisher_functions[];
+
+#endif

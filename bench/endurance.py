@@ -2,12 +2,18 @@
 """A child's memory over a million requests that try to keep things alive.
 
     python3 bench/endurance.py [--requests N] [--mpm prefork|event]
+                               [--kinds handlers,filters]
 
-Handlers make cycles through the request, its methods, tables and connection,
-keep exceptions with their tracebacks, register cleanups, run sub-requests by
-internal redirects, and raise. Garbage is left to Python's own collections, but
-for one before each sample. The first fifth is the warm-up. The exit status is
-1 when a limit is exceeded."""
+    handlers  make cycles through the request, its methods, tables and
+              connection, keep exceptions with their tracebacks, register
+              cleanups, redirect, and raise
+    filters   an input and an output filter that keep themselves, and a page of
+              server-side includes, by turns
+
+Garbage is left to Python's own collections, but for one before each sample.
+The first fifth is the warm-up. The exit status is 1 when a limit is exceeded.
+With PYTHON=python3-dbg and MP_BUILD it runs under a debug build of Python,
+which stops at objects that are used after their end."""
 
 import argparse
 import sys
@@ -46,7 +52,7 @@ def cycles(req):
         fail(req)
     except ValueError as error:
         req.error = error
-    req.register_cleanup(list, req.kept)
+    req.register_cleanup(repr, req.kept)
     req.headers_out["X-Kept"] = str(len(req.kept.tables))
 
 def handler(req):
@@ -61,32 +67,77 @@ def handler(req):
     return apache.OK
 """
 
+FILTERED = """
+kept = {}
+
+def outputfilter(filter):
+    filter.req.kept = filter
+    data = filter.read()
+    while data:
+        filter.write(data.upper())
+        data = filter.read()
+    if data is None:
+        filter.close()
+
+inputfilter = outputfilter
+
+def handler(req):
+    req.content_type = "text/plain"
+    req.read()
+    req.write("ok", 0)
+    return 0
+"""
+INCLUDE = """<!--#python exec="
+import filtered
+filter.req.kept = filter
+filter.write('o')
+" --><!--#python eval="1 / 0" --><!--#python eval="'k'" -->"""
+PATHS = {  # path, answer, share of the requests
+    "handlers": [("/page", "ok", 0.9), ("/redirect", "ok", 0.1)],
+    "filters": [("/filtered", "OK", 0.5),
+                ("/site/include.shtml", "o[error]k", 0.5)]}
+FILTERS = """\
+LoadModule include_module {modules}/mod_include.so
+PythonInputFilter filtered take
+PythonOutputFilter filtered give
+<Location "/filtered">
+    SetInputFilter take
+    SetOutputFilter give
+</Location>
+<Location "/site/include.shtml">
+    Require all granted
+    Options +Includes
+    SetOutputFilter INCLUDES
+    SSIErrorMsg [error]
+</Location>
+"""
+
 
 def files():
     graph = Graph().files()
     return {"page.py": PAGE + graph["page.py"][graph["page.py"].index(
-        "def count"):], **{name: text for name, text in graph.items()
+        "def count"):], "filtered.py": FILTERED, "include.shtml": INCLUDE,
+            **{name: text for name, text in graph.items()
                            if name != "page.py"}}
 
 
 def configuration(mpm):
-    names = {"page": "page", "redirect": "page", "count": "page::count"}
-    return rig.Bare(rig.ours() + "".join(
+    names = {"page": "page", "redirect": "page", "filtered": "filtered",
+             "count": "page::count"}
+    filters = FILTERS.format(modules=rig.apxs("LIBEXECDIR"))
+    return rig.Bare(rig.ours() + filters + "".join(
         LOCATION.format(path=path, handler=handler)
         for path, handler in names.items()), mpm=mpm, threads=8)
 
 
-def send(tools, server, number):
-    """So many requests, every tenth with a redirect in it."""
-    rig.send(tools, server, "/page", "ok", number * 9 // 10)
-    rig.send(tools, server, "/redirect", "ok", number // 10)
-
-
-def run(tools, server, requests):
+def run(tools, server, kinds, requests):
     """Samples after the warm-up."""
     samples = []
     for step in range(SAMPLES):
-        send(tools, server, requests // SAMPLES)
+        for kind in kinds:
+            for path, answer, share in PATHS[kind]:
+                rig.send(tools, server, path, answer,
+                         round(requests * share / SAMPLES / len(kinds)))
         if step >= SAMPLES // 5:
             with server.connect() as connection:
                 samples.append(memory.sample_child(server, connection))
@@ -99,6 +150,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--mpm", default="prefork")
+    parser.add_argument("--kinds", default="handlers",
+                        type=lambda text: text.split(","))
     arguments = parser.parse_args()
     claims = rig.Claims()
     with rig.Tools() as tools, rig.BareServer(
@@ -106,7 +159,8 @@ def main():
         with server.connect() as connection:
             ask(connection)
             first = memory.sample_child(server, connection)
-        samples = run(tools, server, arguments.requests)
+        samples = run(tools, server, arguments.kinds,
+                      arguments.requests)
     between = arguments.requests * (len(samples) - memory.TAIL) / SAMPLES
     memory.show(first, samples, between, "request")
     claims.limit("endurance: RSS grows by", memory.grown(samples, "RSS, kB")

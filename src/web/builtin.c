@@ -4,6 +4,7 @@
 
 #include "web/builtin.h"
 
+#include "web/cgi.h"
 #include "web/cookie_jar.h"
 #include "web/fs_data.h"
 #include "web/query.h"
@@ -33,6 +34,7 @@ static const struct {
 };
 
 static PyMethodDef *const functions[] = {
+    mp_cgi_functions,
     mp_wsgi_functions,
     mp_psp_functions,
     mp_psp_page_functions,

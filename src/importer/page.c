@@ -29,7 +29,9 @@ static mp_instance_t *
 find_loaded(mp_generation_t *generation, const mp_location_t *location)
 {
     mp_instance_t *instance = mp_generation_find(generation, location->name);
-    if (instance && PyUnicode_Compare(instance->file, location->file) != 0) {
+    if (instance
+        && (PyUnicode_Compare(instance->file, location->file) != 0
+            || instance->language != location->language)) {
         PyErr_Format(PyExc_ImportError, "'%U' cannot be loaded: '%U' has the "
                      "same module name; rename one of them", location->file,
                      instance->file);

@@ -398,9 +398,9 @@ mp_search_package(mp_importer_t *importer, mp_instance_t *parent,
     return result;
 }
 
-/* "page" of "page.py"; "page_tmpl" of "page.tmpl"; a package's __init__ stands
- * for its directory. What is no Python gets a name that no import statement
- * can have: "page:psp". */
+/* "page" of "page.py"; "page:psp" of "page.psp", which is nothing that an
+ * import statement could name; a package's __init__ stands for its directory.
+ */
 static int
 file_location(mp_importer_t *importer, const char *path,
               mp_location_t *location)
@@ -430,7 +430,7 @@ file_location(mp_importer_t *importer, const char *path,
         stem[length - 3] = '\0';
     }
     for (char *c = stem; c && *c; c++) {
-        *c = *c != '.' ? *c : location->language ? ':' : '_';
+        *c = *c == '.' ? ':' : *c;
     }
     failed = stem ? fill_location(importer, &place, stem, NULL, location)
                   : -1;

@@ -450,6 +450,29 @@ find_instance(way_t *way)
                ? -1 : refuse(way->state, HTTP_NOT_FOUND);
 }
 
+/* httpd merges slashes; a path with an empty component is one all the same. Is
+ * there "//" in what the client sent of path_info? */
+static int
+has_empty_component(const request_rec *r)
+{
+    const char *sent = r->unparsed_uri;
+    const char *info = r->path_info;
+    if (!info || !sent || r->main || r->prev || !strstr(sent, "//")) {
+        return 0;
+    }
+    char *path = apr_pstrmemdup(r->pool, sent, strcspn(sent, "?"));
+    ap_unescape_url(path);
+    const char *at = path + strlen(path), *want = info + strlen(info);
+    while (at > path && want > info && at[-1] == want[-1]) {
+        at--;
+        want--;
+        if (*at == '/' && at > path && at[-1] == '/') {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* req.filename is the module's file, and what is left of the URL is the path
  * of the object in it; NULL with an exception. */
 static const char *
@@ -500,6 +523,10 @@ find_object(way_t *way, mp_publish_access_t *access)
     PyObject *object = NULL;
     if (find_stem(way) < 0 || find_instance(way) < 0
         || mp_page_use(way->state->importer, way->instance, way->r) < 0) {
+        return NULL;
+    }
+    if (has_empty_component(way->r)) {
+        refuse(way->state, HTTP_NOT_FOUND);
         return NULL;
     }
     const char *path = take_path(way);
@@ -620,9 +647,9 @@ PyDoc_STRVAR(get_page_doc,
 "get_page(req, path)\n--\n\n"
 "The module of another page, the same that a request for it would get now.\n"
 "path (str): of its file, with or without .py, absolute or from the\n"
-"directory of req.filename. SERVER_RETURN(HTTP_NOT_FOUND) when there is none, or what\n"
-"the module raises. The calling module depends on it from now on. Not to be\n"
-"kept beyond the request.");
+"directory of req.filename. SERVER_RETURN(HTTP_NOT_FOUND) when there is\n"
+"none, or what the module raises. The calling module depends on it from now\n"
+"on. Not to be kept beyond the request.");
 
 static PyObject *
 function_get_page(PyObject *module, PyObject *args)

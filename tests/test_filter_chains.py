@@ -45,6 +45,17 @@ def test_deflate_may_follow_and_precede(own_server, order):
     assert text.isupper() == (order[0] == "f")
 
 
+def test_mod_filter_decides_when_its_name_is_the_filters_own(own_server):
+    server = configured(own_server, """
+        PythonOutputFilter upper UPPER
+        FilterDeclare UPPER
+        FilterProvider UPPER UPPER "%{REQUEST_URI} =~ /loud/"
+        FilterChain UPPER
+        """, {"upper.py": UPPER, "loud.txt": "text", "quiet.txt": "text"})
+    assert server.site.get("loud.txt").text == "TEXT"
+    assert server.site.get("quiet.txt").text == "text"
+
+
 def test_ratelimit_may_follow(own_server):
     server = configured(own_server, """
         PythonOutputFilter f f

@@ -238,6 +238,7 @@ ask(request_rec *r, char mode, apr_off_t size)
         {'s', AP_MODE_SPECULATIVE, APR_BLOCK_READ},
         {'x', AP_MODE_EXHAUSTIVE, APR_BLOCK_READ},
         {'i', AP_MODE_INIT, APR_BLOCK_READ},
+        {'e', AP_MODE_EATCRLF, APR_NONBLOCK_READ},
     };
     apr_bucket_brigade *bb = apr_brigade_create(r->pool,
                                                 r->connection->bucket_alloc);
@@ -332,6 +333,7 @@ def reader(tmp_path_factory):
      "s:ABC|s:ABC|b:AB|s:C|b:C|"),
     ("b2,l,b100", "abc\ndef", "b:AB|l:C\n|b:DEF<EOS>|"),
     ("i,b100", "abc", "i:|b:ABC<EOS>|"),
+    ("e,b100", "abc", "e:|b:ABC<EOS>|"),
     ("x,b5", "abc", "x:ABC<EOS>|b:<EOS>|"),
     ("b100,b100,b100", "", "b:<EOS>|b:<EOS>|b:<EOS>|"),
 ])

@@ -11,6 +11,8 @@
 #include "runtime/stream.h"
 #include "server/log.h"
 
+#include <http_core.h>
+
 /* Pin the generation that the whole request sees, unless an earlier visit has
  * done so. [attached] */
 static void
@@ -69,6 +71,29 @@ mp_call_prepare(mp_call_t *call)
     }
     call->proxy = mp_request_wrap(state, call->request);
     return call->proxy ? 0 : -1;
+}
+
+static PyObject *
+debug(PyObject *callable, PyObject *argument)
+{
+    PyObject *debugger = PyImport_ImportModule("mod_python.debugger");
+    PyObject *result = debugger
+        ? PyObject_CallMethod(debugger, "runcall", "OO", callable, argument)
+        : NULL;
+    Py_XDECREF(debugger);
+    return result;
+}
+
+PyObject *
+mp_call_object(const mp_dir_config_t *config, PyObject *callable,
+               PyObject *argument)
+{
+    if (config->enable_pdb > 0
+        && (ap_exists_config_define("ONE_PROCESS")
+            || ap_exists_config_define("DEBUG"))) { /* httpd -X */
+        return debug(callable, argument);
+    }
+    return PyObject_CallOneArg(callable, argument);
 }
 
 void

@@ -40,6 +40,11 @@ int mp_call_begin(mp_call_t *call, request_rec *r, const mp_handler_t *first,
 /* PythonPath, and call->proxy. 0, or -1 with an exception. [attached] */
 int mp_call_prepare(mp_call_t *call);
 
+/* callable(argument), under pdb where PythonEnablePdb asks for it and there is
+ * a terminal. New reference. [attached] */
+PyObject *mp_call_object(const mp_dir_config_t *config, PyObject *callable,
+                         PyObject *argument);
+
 /* The way back. [attached]; [detached] afterwards */
 void mp_call_end(mp_call_t *call);
 

@@ -5,6 +5,7 @@
 
 #include "hooks/connections.h"
 
+#include "hooks/call.h"
 #include "hooks/interpreter.h"
 #include "hooks/reload.h"
 #include "importer/api.h"
@@ -36,7 +37,7 @@ call_handler(mp_state_t *state, conn_rec *c, const mp_handler_t *handler,
             connection);
     }
     if (callable) {
-        result = PyObject_CallOneArg(callable, connection);
+        result = mp_call_object(config, callable, connection);
     }
     if (result && PyLong_Check(result)) {
         code = (int)PyLong_AsLong(result);

@@ -116,7 +116,7 @@ call_attached(mp_filter_t *filter, mp_call_t *call)
                                        filter->f->r, object);
     }
     if (callable) {
-        result = PyObject_CallOneArg(callable, object);
+        result = mp_call_object(call->config, callable, object);
     }
     if (!result && PyErr_ExceptionMatches(state->server_return)) {
         take_status(filter->f->r);

@@ -181,30 +181,6 @@ exception_code(run_t *run)
 
 /* ---- running handlers -------------------------------------------------- */
 
-/* PythonEnablePdb, where there is a terminal to debug on. */
-static int
-wants_debugger(const run_t *run)
-{
-    return run->call.config->enable_pdb > 0
-           && (ap_exists_config_define("ONE_PROCESS")
-               || ap_exists_config_define("DEBUG")); /* httpd -X */
-}
-
-static PyObject *
-call_handler(run_t *run, PyObject *callable)
-{
-    if (!wants_debugger(run)) {
-        return PyObject_CallOneArg(callable, run->call.proxy);
-    }
-    PyObject *debugger = PyImport_ImportModule("mod_python.debugger");
-    PyObject *result = debugger
-        ? PyObject_CallMethod(debugger, "runcall", "OO", callable,
-                              run->call.proxy)
-        : NULL;
-    Py_XDECREF(debugger);
-    return result;
-}
-
 /* Call the running handler: its result, or DECLINED when it is silent and has
  * nothing for this phase. */
 static int
@@ -217,7 +193,8 @@ run_handler(run_t *run)
         return DECLINED;
     }
     run->ran++;
-    PyObject *result = callable ? call_handler(run, callable) : NULL;
+    PyObject *result = callable
+        ? mp_call_object(run->call.config, callable, run->call.proxy) : NULL;
     Py_XDECREF(callable);
     int code = result ? result_code(run, result) : exception_code(run);
     Py_XDECREF(result);

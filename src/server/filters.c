@@ -104,5 +104,11 @@ mp_filters_find(apr_hash_t *filters, apr_pool_t *pool, const char *name)
     if (!strncmp(name, BY_TYPE, strlen(BY_TYPE))) {
         name = mp_filters_key(pool, name + strlen(BY_TYPE));
     }
-    return apr_hash_get(filters, name, APR_HASH_KEY_STRING);
+    const mp_handler_t *handler = apr_hash_get(filters, name,
+                                               APR_HASH_KEY_STRING);
+    if (!handler) { /* mod_filter keeps a name as it was written */
+        handler = apr_hash_get(filters, mp_filters_key(pool, name),
+                               APR_HASH_KEY_STRING);
+    }
+    return handler;
 }

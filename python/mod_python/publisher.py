@@ -13,6 +13,7 @@ module has the names, and reads rules that stand inside of functions.
 """
 
 import ast
+import inspect
 import linecache
 import weakref
 from types import CodeType, FunctionType
@@ -78,7 +79,11 @@ def _read(function):
         raise _Unreadable("cannot be told from another function's on its "
                           "line")
     bound = _bindings(found[0].body)
-    locals_ = set(code.co_varnames) | set(code.co_cellvars)
+    count = (code.co_argcount + code.co_kwonlyargcount
+             + bool(code.co_flags & inspect.CO_VARARGS)
+             + bool(code.co_flags & inspect.CO_VARKEYWORDS))
+    locals_ = {*code.co_varnames, *code.co_cellvars} \
+        - set(code.co_varnames[:count])
     return [_read_rule(name, found[0].body, bound, code)
             if name in locals_ else None for name in _NAMES]
 

@@ -161,7 +161,9 @@ has_nested(mp_state_t *state, PyObject *function)
 {
     const mp_web_t *web = mp_web_of(state);
     const PyCodeObject *code = (PyCodeObject *)PyFunction_GET_CODE(function);
-    Py_ssize_t first = code->co_argcount + code->co_kwonlyargcount;
+    Py_ssize_t first = code->co_argcount + code->co_kwonlyargcount
+                       + !!(code->co_flags & CO_VARARGS)
+                       + !!(code->co_flags & CO_VARKEYWORDS);
     for (Py_ssize_t i = first;
          i < PyTuple_GET_SIZE(code->co_localsplusnames); i++) {
         if (is_rule(web, PyTuple_GET_ITEM(code->co_localsplusnames, i))) {

@@ -45,6 +45,9 @@
 #include "web/wsgi_file.h"
 #include "web/wsgi_response.h"
 #include "web/cookie.h"
+#include "web/session.h"
+#include "web/session_request.h"
+#include "web/session_shared.h"
 #include "web/signed_cookie.h"
 
 #include <http_config.h>
@@ -72,6 +75,8 @@ static const mp_type_row_t types[] = {
     {MP_TYPE_COOKIE, &mp_cookie_spec, NULL, NULL},
     {MP_TYPE_SIGNED_COOKIE, &mp_signed_cookie_spec, NULL, NULL},
     {MP_TYPE_MARSHAL_COOKIE, &mp_marshal_cookie_spec, NULL, NULL},
+    {MP_TYPE_SESSION, &mp_session_spec, &PyDict_Type, NULL},
+    {MP_TYPE_SHARED_SESSION, &mp_shared_session_spec, NULL, NULL},
     {MP_TYPE_WSGI_RESPONSE, &mp_wsgi_response_spec, NULL, NULL},
     {MP_TYPE_WSGI_FILE_WRAPPER, &mp_wsgi_file_wrapper_spec, NULL, NULL},
     {MP_TYPE_PSP, &mp_psp_spec, NULL, NULL},
@@ -80,8 +85,10 @@ static const mp_type_row_t types[] = {
 };
 
 static const mp_type_extra_t extras[] = {
+    {MP_TYPE_REQUEST, -1, mp_session_request_methods},
     {MP_TYPE_SIGNED_COOKIE, MP_TYPE_COOKIE, NULL},
     {MP_TYPE_MARSHAL_COOKIE, MP_TYPE_SIGNED_COOKIE, NULL},
+    {MP_TYPE_SHARED_SESSION, MP_TYPE_SESSION, NULL},
     {MP_TYPE_COUNT, -1, NULL}
 };
 

@@ -17,6 +17,7 @@
 #include "server/config.h"
 #include "server/context.h"
 #include "server/log.h"
+#include "web/session_request.h"
 
 #include <ap_expr.h>
 #include <apr_strings.h>
@@ -545,6 +546,10 @@ end_request(mp_request_t *request)
         run_cleanups(request, holding);
     }
     run_if_configured(request->r, MP_PHASE_CLEANUP);
+    for (mp_holding_t *holding = request->holdings; holding;
+         holding = holding->next) {
+        mp_session_end(request, holding);
+    }
     for (mp_holding_t *holding = request->holdings; holding;
          holding = holding->next) {
         release(holding);

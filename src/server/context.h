@@ -30,6 +30,10 @@ struct mp_holding_t {
                           NULL */
     void *kept;        /* PyObject *: list of callables that handlers added to
                           this request point at, owned, or NULL */
+    void *session;     /* mp_session_t *: THE session of the request, borrowed
+                          from sessions, or NULL; on root records */
+    void *sessions;    /* PyObject *: list of its sessions, owned, or NULL; on
+                          root records */
     mp_holding_t *next;
 };
 

@@ -29,6 +29,7 @@
 
 #define SHMCB "shmcb"
 #define SHMCB_SIZE "8388608"
+#define SESSIONS_SIZE "33554432"   /* what is not written to is not used */
 #define LOCK_TIMEOUT apr_time_from_sec(10)
 #define REMOTE_MAX apr_time_from_sec(30 * 24 * 3600)
 
@@ -78,9 +79,11 @@ find_in(const apr_array_header_t *stores, const char *name)
 static const char *
 shmcb_arguments(apr_pool_t *pool, const char *name)
 {
+    const char *size = strcmp(name, MP_STORE_SESSIONS) ? SHMCB_SIZE
+                                                       : SESSIONS_SIZE;
+
     return ap_runtime_dir_relative(pool, apr_pstrcat(pool, "python-", name,
-                                                     "(" SHMCB_SIZE ")",
-                                                     NULL));
+                                                     "(", size, ")", NULL));
 }
 
 static const char *
@@ -170,11 +173,14 @@ mp_store_open_all(apr_array_header_t *stores, apr_pool_t *pool,
                   apr_pool_t *temporary, server_rec *s)
 {
     apr_status_t status = APR_SUCCESS;
+    static const char *const usual[] = {MP_STORE_DEFAULT, MP_STORE_SESSIONS};
     int i;
 
-    if (!find_in(stores, MP_STORE_DEFAULT)) {
-        /* Without a provider there is none; who asks for it is told. */
-        mp_store_declare(stores, pool, temporary, MP_STORE_DEFAULT, NULL);
+    for (i = 0; i < 2; i++) {
+        if (!find_in(stores, usual[i])) {
+            /* Without a provider there is none; who asks for it is told. */
+            mp_store_declare(stores, pool, temporary, usual[i], NULL);
+        }
     }
     for (i = 0; i < stores->nelts && status == APR_SUCCESS; i++) {
         status = open_store(APR_ARRAY_IDX(stores, i, mp_store_t *), pool, s);

@@ -17,6 +17,7 @@
 #define MP_STORE_KEY_MAX 1024    /* bytes */
 #define MP_STORE_VALUE_MAX 65536 /* bytes */
 #define MP_STORE_DEFAULT "default"
+#define MP_STORE_SESSIONS "sessions"
 
 typedef struct mp_store_t mp_store_t;
 
@@ -29,9 +30,9 @@ const char *mp_store_declare(apr_array_header_t *stores, apr_pool_t *pool,
                              apr_pool_t *temporary, const char *name,
                              const char *text);
 
-/* post_config: open those of the configuration, and one named "default" if
- * none is and mod_socache_shmcb is there. The cause of a failure is in the
- * log. */
+/* post_config: open those of the configuration, and "default" and "sessions",
+ * if they are not among them and mod_socache_shmcb is there. The cause of a
+ * failure is in the log. */
 apr_status_t mp_store_open_all(apr_array_header_t *stores, apr_pool_t *pool,
                                apr_pool_t *temporary, server_rec *s);
 apr_status_t mp_store_child_init_all(apr_pool_t *pchild);

@@ -11,6 +11,7 @@
 #include "web/psp.h"
 #include "web/psp_page.h"
 #include "web/publisher.h"
+#include "web/session_request.h"
 #include "web/signed_cookie.h"
 #include "web/state.h"
 #include "web/wsgi.h"
@@ -30,6 +31,8 @@ static const struct {
     {MP_TYPE_FORM, "FieldStorage"},
     {MP_TYPE_PSP, "PSPInterface"},
     {MP_TYPE_PSP_PAGE, "psp_page"},
+    {MP_TYPE_SESSION, "BaseSession"},
+    {MP_TYPE_SHARED_SESSION, "SharedSession"},
     {MP_TYPE_COUNT, NULL}
 };
 
@@ -42,6 +45,7 @@ static PyMethodDef *const functions[] = {
     mp_cookie_jar_functions,
     mp_query_functions,
     mp_fs_data_functions,
+    mp_session_functions,
     NULL
 };
 

@@ -601,8 +601,8 @@ static PyMethodDef signed_methods[] = {
 static PyType_Slot signed_slots[] = {
     {Py_tp_doc,
      "SignedCookie(name, value, secret=None, **attributes)\n--\n\n"
-     "A Cookie that shows whether it was changed: HMAC-SHA256 of its name and\n"
-     "value stands before the value. Everybody can read it.\n\n"
+     "A Cookie that shows whether it was changed: HMAC-SHA256 of its name\n"
+     "and value stands before the value. Everybody can read it.\n\n"
      "secret: str or bytes, or a list of them: the first one signs, and all\n"
      "are good for reading. str() raises CookieError without one."},
     {Py_tp_init, init_signed},
@@ -630,8 +630,8 @@ static PyType_Slot marshal_slots[] = {
     {Py_tp_doc,
      "MarshalCookie(name, value, secret=None, **attributes)\n--\n\n"
      "A SignedCookie whose value may be any object that marshal takes:\n"
-     "numbers, str, bytes, and tuples, lists, sets and dicts of them. Nothing\n"
-     "is unmarshalled before its signature held."},
+     "numbers, str, bytes, and tuples, lists, sets and dicts of them.\n"
+     "Nothing is unmarshalled before its signature held."},
     {Py_tp_str, str_marshalled},
     {Py_tp_methods, marshal_methods},
     {0, NULL},

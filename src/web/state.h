@@ -15,7 +15,9 @@
     X(wsgi_memory) /* capsule of wsgi_environ.c */ \
     X(wsgi_applications) /* capsule of wsgi.c */ \
     X(cookie_error) /* exception CookieError */               \
-    X(hmac_digest)  /* the function of the standard library */
+    X(hmac_digest)  /* the function of the standard library */ \
+    X(pickle_dumps) X(pickle_loads)                           \
+    X(session_module) /* mod_python.Session */
 
 /* Interned: web->names.form etc. */
 #define MP_WEB_NAMES(X) \
@@ -24,10 +26,13 @@
     X(__access__) X(__auth__) X(__auth_realm__) X(__wrapped__)                \
     X(__html__) X(_psp_) X(exception) X(get_session) X(psp) X(save)           \
     X(session) X(str) X(unlock) X(write) \
-    X(form) X(md5) X(sha256)
+    X(form) X(md5) X(sha256)                                                  \
+    X(CLEANUP_CHANCE) X(DFT_TIMEOUT) X(cleanup) X(delete) X(do_cleanup)       \
+    X(do_delete) X(do_load) X(do_save) X(init_lock) X(lock) X(make_cookie)
 
 typedef struct mp_web_t {
     mp_state_t *state; /* of _apache, which keeps _web */
+    unsigned long long session_random; /* 0: not begun */
     struct {
 #define X(name) PyObject *name;
         MP_WEB_OBJECTS(X)

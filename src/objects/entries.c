@@ -90,6 +90,25 @@ is_same_key(const char *a, const char *b)
     }
 }
 
+/* The next entry of this key from *index on, which is moved behind it. NULL:
+ * there is none. Nearly all keys differ in their first bytes. */
+static inline const apr_table_entry_t *
+next_of_key(const apr_array_header_t *entries, const char *key, int *index)
+{
+    const apr_table_entry_t *all = (const apr_table_entry_t *)entries->elts;
+    const unsigned char first = (unsigned char)*key | 0x20;
+    for (int i = *index; i < entries->nelts; i++) {
+        const char *name = all[i].key;
+        if (name && ((unsigned char)*name | 0x20) == first
+            && is_same_key(name, key)) {
+            *index = i + 1;
+            return &all[i];
+        }
+    }
+    *index = entries->nelts;
+    return NULL;
+}
+
 int
 mp_entries_next_match(mp_table_t *self, const char *key, int *index,
                       apr_table_entry_t *entry)
@@ -98,17 +117,12 @@ mp_entries_next_match(mp_table_t *self, const char *key, int *index,
     if (!table) {
         return -1;
     }
-    const apr_array_header_t *entries = apr_table_elts(table);
-    const apr_table_entry_t *all = (const apr_table_entry_t *)entries->elts;
-    for (int i = *index; i < entries->nelts; i++) {
-        if (all[i].key && is_same_key(all[i].key, key)) {
-            *entry = all[i];
-            *index = i + 1;
-            return 1;
-        }
+    const apr_table_entry_t *found = next_of_key(apr_table_elts(table), key,
+                                                 index);
+    if (found) {
+        *entry = *found;
     }
-    *index = entries->nelts;
-    return 0;
+    return found != NULL;
 }
 
 int
@@ -214,22 +228,16 @@ mp_entries_find_all(mp_table_t *self, PyObject *key)
     if (mp_entries_view_key(&name, key) < 0) {
         return NULL;
     }
-    apr_table_entry_t entry;
+    const apr_table_t *table = mp_entries_ptr(self);
+    const apr_array_header_t *entries = table ? apr_table_elts(table) : NULL;
     int index = 0;
-    PyObject *found = NULL;
-    if (mp_entries_next_match(self, name.bytes, &index, &entry) > 0) {
-        found = mp_text_from(entry.val);
-    }
-    if (found) {
-        int behind = index;
-        int more =
-            mp_entries_next_match(self, name.bytes, &index, &entry);
-        if (more < 0) {
-            Py_CLEAR(found);
-        }
-        else if (more > 0) {
-            Py_SETREF(found, list_values(self, name.bytes, behind, found));
-        }
+    const apr_table_entry_t *entry = entries
+        ? next_of_key(entries, name.bytes, &index) : NULL;
+    int behind = index;
+    int several = entry && next_of_key(entries, name.bytes, &index);
+    PyObject *found = entry ? mp_text_from(entry->val) : NULL;
+    if (found && several) {
+        Py_SETREF(found, list_values(self, name.bytes, behind, found));
     }
     mp_text_release(&name);
     return found;

@@ -76,14 +76,24 @@ raise_unencodable(const char *what, const char *encoding)
     PyErr_SetRaisedException(error);
 }
 
+/* The bytes of an ASCII str are its UTF-8. */
+static inline int
+view_ascii(mp_text_view_t *view, PyObject *str)
+{
+    if (!PyUnicode_IS_COMPACT_ASCII(str)) {
+        return 0;
+    }
+    view->bytes = (const char *)PyUnicode_1BYTE_DATA(str);
+    view->size = PyUnicode_GET_LENGTH(str);
+    view->owner = Py_NewRef(str);
+    return 1;
+}
+
 /* Fill view with str. 0, or -1 with an exception. */
 static int
 view_str(mp_text_view_t *view, PyObject *str, int latin1, const char *what)
 {
-    if (PyUnicode_IS_COMPACT_ASCII(str)) {
-        view->bytes = (const char *)PyUnicode_1BYTE_DATA(str);
-        view->size = PyUnicode_GET_LENGTH(str);
-        view->owner = Py_NewRef(str);
+    if (view_ascii(view, str)) {
         return 0;
     }
     /* Not PyUnicode_AsUTF8: it would keep a second copy in the str. */
@@ -166,7 +176,8 @@ mp_text_string(mp_text_view_t *view, PyObject *object, mp_text_rule_t rule,
     view->owner = NULL;
     view->buffer.obj = NULL;
     if (PyUnicode_Check(object)) {
-        if (view_str(view, object, rule == MP_TEXT_LATIN1, what) < 0) {
+        if (!view_ascii(view, object)
+            && view_str(view, object, rule == MP_TEXT_LATIN1, what) < 0) {
             return -1;
         }
     }

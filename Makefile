@@ -4,6 +4,7 @@
 #   make [PYTHON=/usr/bin/python3] [APXS=apxs] [BUILD=build] [WERROR=1]
 #        [SANITIZE=address,undefined]
 #   make install [DESTDIR=] [PLATLIB=directory for Python packages]
+#        [BINDIR=directory for the command mod_python]
 #   make check          lint and C unit tests; starts no server
 #   make integration    pytest over a real httpd [MPM=event] [TESTS=tests]
 #   make asan | tsan    both of these with a sanitizer, in build-asan, build-tsan
@@ -44,6 +45,7 @@ httpd_include := $(call ask_apxs,INCLUDEDIR)
 httpd_libexec := $(call ask_apxs,LIBEXECDIR)
 httpd_sysconf := $(call ask_apxs,SYSCONFDIR)
 httpd_cflags  := $(call ask_apxs,EXTRA_CPPFLAGS)
+httpd_program := $(call ask_apxs,SBINDIR)/$(call ask_apxs,PROGNAME)
 apr_include   := $(call ask_apxs,APR_INCLUDEDIR) $(call ask_apxs,APU_INCLUDEDIR)
 apr_libs      := $(if $(needs_tools),$(shell $$($(APXS) -q APR_CONFIG) --link-ld --libs))
 
@@ -57,6 +59,7 @@ py_library := $(call ask_python,print("python" + s.get_config_var("LDVERSION")))
 py_shared  := $(call ask_python,print(s.get_config_var("Py_ENABLE_SHARED") or 0))
 py_version := $(call ask_python,print(s.get_python_version()))
 PLATLIB    ?= $(call ask_python,print(s.get_path("platlib")))
+BINDIR     ?= $(call ask_python,print(s.get_path("scripts")))
 version    := $(shell sed -n 's/^version = "\(.*\)"/\1/p' python/mod_python/version.py)
 
 ifdef needs_tools
@@ -172,8 +175,32 @@ $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(wildcard src/core/
 bench: $(BUILD)/mod_python.so
 	$(python) bench/hello.py
 
-# Installation: the module, the package, the header for other modules, and on
-# Debian's layout the two files that a2enmod looks for.
+# What mod_python.version tells of an installed package.
+define built_py
+"""What mod_python was built for; written by make install."""
+
+HTTPD = "$(httpd_program)"
+HTTPD_VERSION = "$(call ask_apxs,HTTPD_VERSION)"
+APR_VERSION = "$(shell $$($(APXS) -q APR_CONFIG) --version)"
+LIBEXECDIR = "$(httpd_libexec)"
+SYSCONFDIR = "$(httpd_sysconf)"
+PYTHON_BIN = "$(python)"
+TEST_MOD_PYTHON_SO = "$(httpd_libexec)/mod_python.so"
+TESTHOME = ""
+endef
+define command_py
+#!$(python)
+import sys
+
+from mod_python.__main__ import main
+
+sys.exit(main())
+endef
+install: export BUILT_PY = $(built_py)
+install: export COMMAND_PY = $(command_py)
+
+# Installation: the module, the package, the header for other modules, the
+# command, and on Debian's layout the two files that a2enmod looks for.
 install: $(BUILD)/mod_python.so
 	@owner=; test -n "$(DESTDIR)" || owner=$$(dpkg-query -S $(httpd_libexec)/mod_python.so 2>/dev/null | cut -d: -f1); \
 	if test -n "$$owner"; then \
@@ -183,6 +210,11 @@ install: $(BUILD)/mod_python.so
 	install -d -m 755 $(DESTDIR)$(httpd_include)
 	install -m 644 include/mod_python.h $(DESTDIR)$(httpd_include)/mod_python.h
 	install -m 644 $(wildcard python/mod_python/*.py python/mod_python/*.pyi python/mod_python/py.typed) $(DESTDIR)$(PLATLIB)/mod_python
+	printf '%s\n' "$$BUILT_PY" > $(BUILD)/built.py
+	install -m 644 $(BUILD)/built.py $(DESTDIR)$(PLATLIB)/mod_python/built.py
+	printf '%s\n' "$$COMMAND_PY" > $(BUILD)/command.py
+	install -d -m 755 $(DESTDIR)$(BINDIR)
+	install -m 755 $(BUILD)/command.py $(DESTDIR)$(BINDIR)/mod_python
 ifneq ($(wildcard $(httpd_sysconf)/mods-available),)
 	install -d -m 755 $(DESTDIR)$(httpd_sysconf)/mods-available
 	sed 's|@LIBEXECDIR@|$(httpd_libexec)|' conf/python.load.in > $(BUILD)/python.load

@@ -40,6 +40,15 @@ mp_request_find(mp_state_t *state, mp_request_t *request)
     return Py_NewRef(holding->proxy ? (PyObject *)holding->proxy : Py_None);
 }
 
+int
+mp_request_find_set(PyObject *self, PyObject *name, PyObject **value)
+{
+    PyObject *dict = ((mp_request_object_t *)self)->dict;
+    PyObject *found = dict ? PyDict_GetItemWithError(dict, name) : NULL;
+    *value = found && found != Py_None ? Py_NewRef(found) : NULL;
+    return *value ? 1 : PyErr_Occurred() ? -1 : 0;
+}
+
 /* Does this phase run now, for the request or for the first one of its
  * family? */
 static int

@@ -80,6 +80,11 @@ const apr_table_t *mp_request_options(mp_request_object_t *self);
 int mp_request_send(PyObject *self, const char *bytes, Py_ssize_t size,
                     int flush);
 
+/* An attribute that a program has set: 1, *value is a new reference; 0: there
+ * is none, or it is None; -1 with an exception. Costs less than asking for an
+ * attribute that may be missing. */
+int mp_request_find_set(PyObject *self, PyObject *name, PyObject **value);
+
 /* The rest is between the parts. */
 
 /* mp_proxy_ptr(), refusing with RuntimeError when the response is complete

@@ -211,13 +211,12 @@ find_form(mp_state_t *state, PyObject *req)
 {
     PyObject *form = NULL;
     PyObject *name = mp_web_of(state)->names.form;
-    int has = PyObject_GetOptionalAttr(req, name, &form);
-    if (has == 0 || form == Py_None) {
-        Py_XDECREF(form);
-        form = mp_form_new(state, req, 1);
-        if (form && PyObject_SetAttr(req, name, form) < 0) {
-            Py_CLEAR(form);
-        }
+    if (mp_request_find_set(req, name, &form) != 0) {
+        return form;
+    }
+    form = mp_form_new(state, req, 1);
+    if (form && PyObject_SetAttr(req, name, form) < 0) {
+        Py_CLEAR(form);
     }
     return form;
 }
@@ -229,11 +228,9 @@ find_session(mp_state_t *state, PyObject *req, int *is_made)
 {
     const mp_web_t *web = mp_web_of(state);
     PyObject *session = NULL;
-    int has = PyObject_GetOptionalAttr(req, web->names.session, &session);
-    if (has < 0 || (session && session != Py_None)) {
+    if (mp_request_find_set(req, web->names.session, &session) != 0) {
         return session;
     }
-    Py_XDECREF(session);
     *is_made = 1;
     return PyObject_CallMethodNoArgs(req, web->names.get_session);
 }

@@ -217,11 +217,9 @@ find_form(mp_state_t *state, PyObject *req)
 {
     PyObject *form = NULL;
     PyObject *name = mp_web_of(state)->names.form;
-    int has = PyObject_GetOptionalAttr(req, name, &form);
-    if (has < 0 || (form && form != Py_None)) {
+    if (mp_request_find_set(req, name, &form) != 0) {
         return form;
     }
-    Py_XDECREF(form);
     form = mp_form_new(state, req, 1);
     if (form && PyObject_SetAttr(req, name, form) < 0) {
         Py_CLEAR(form);

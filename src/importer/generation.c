@@ -108,6 +108,9 @@ generation_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(generation->table);
     Py_VISIT(generation->failures);
     Py_VISIT(generation->handlers);
+    for (int i = 0; i < MP_PAGE_SLOTS; i++) {
+        Py_VISIT(generation->pages[i]);
+    }
     Py_VISIT(generation->base);
     for (int i = 0; i < generation->slot_count; i++) {
         Py_VISIT(generation->slots[i].module);
@@ -123,6 +126,9 @@ generation_clear(PyObject *self)
     mp_generation_t *generation = (mp_generation_t *)self;
     Py_CLEAR(generation->failures);
     Py_CLEAR(generation->handlers);
+    for (int i = 0; i < MP_PAGE_SLOTS; i++) {
+        Py_CLEAR(generation->pages[i]);
+    }
     Py_CLEAR(generation->base);
     for (int i = 0; i < generation->slot_count; i++) {
         Py_CLEAR(generation->slots[i].module);

@@ -19,6 +19,8 @@ typedef struct {
     char *root;       /* malloc'd: the document root it was looked up with */
 } mp_handler_memory_t;
 
+#define MP_PAGE_SLOTS 64
+
 typedef struct mp_generation_t mp_generation_t;
 struct mp_generation_t {
     PyObject_HEAD
@@ -28,7 +30,9 @@ struct mp_generation_t {
     PyObject *table;     /* dict: str -> mp_instance */
     PyObject *failures;  /* dict: str -> exception: newest files do not load */
     PyObject *handlers;  /* dict: key of a handler without a slot, or of a page
-                            -> (module, probes[, its instance]) */
+                            -> (module, probes[, its instance, key]) */
+    PyObject *pages[MP_PAGE_SLOTS]; /* rows of handlers that were asked for
+                                       last (page.c), or NULL */
     mp_handler_memory_t *slots; /* the same for handlers with a slot */
     int slot_count;
     mp_generation_t *base; /* of an interim generation that is not complete:

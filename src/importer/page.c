@@ -8,6 +8,9 @@
 #include "importer/search.h"
 #include "server/context.h"
 
+#include <stdint.h>
+#include <string.h>
+
 /* Keys are made from what clients send. */
 #define MOST_REMEMBERED 10000
 
@@ -94,26 +97,79 @@ mp_page_load(mp_importer_t *importer, const char *path,
     return instance;
 }
 
+/* ---- what is remembered ------------------------------------------------- */
+
+/* (key, number of the language) New reference. */
+static PyObject *
+make_key(const char *key, const mp_language_t *language)
+{
+    return Py_BuildValue("(yn)", key, (Py_ssize_t)(intptr_t)language);
+}
+
+/* Where a generation has the row for this key, if it was asked for last. */
+static PyObject **
+slot_of(mp_generation_t *generation, const char *key, size_t length)
+{
+    size_t hash = length;
+    for (size_t i = length > 8 ? length - 8 : 0; i < length; i++) {
+        hash = hash * 33 + (unsigned char)key[i];
+    }
+    return &generation->pages[hash % MP_PAGE_SLOTS];
+}
+
+/* row: (module, probes, instance, key as bytes) */
+static int
+fits(PyObject *row, const char *key, size_t length,
+     const mp_language_t *language)
+{
+    PyObject *own = PyTuple_GET_ITEM(row, 3);
+    return (size_t)PyBytes_GET_SIZE(own) == length
+           && !memcmp(PyBytes_AS_STRING(own), key, length)
+           && ((mp_instance_t *)PyTuple_GET_ITEM(row, 2))->language
+                  == language;
+}
+
 mp_instance_t *
-mp_page_recall(mp_importer_t *importer, PyObject *key)
+mp_page_recall(mp_importer_t *importer, const char *key,
+               const mp_language_t *language)
 {
     mp_generation_t *generation = mp_generation_here(importer, NULL);
-    PyObject *row = PyDict_GetItemWithError(generation->handlers, key);
-    return row ? (mp_instance_t *)PyTuple_GET_ITEM(row, 2) : NULL;
+    size_t length = strlen(key);
+    PyObject **slot = slot_of(generation, key, length);
+    if (*slot && fits(*slot, key, length, language)) {
+        return (mp_instance_t *)PyTuple_GET_ITEM(*slot, 2);
+    }
+    PyObject *full = make_key(key, language);
+    PyObject *row = full ? PyDict_GetItemWithError(generation->handlers, full)
+                         : NULL;
+    Py_XDECREF(full);
+    if (!row) {
+        return NULL;
+    }
+    Py_XSETREF(*slot, Py_NewRef(row));
+    return (mp_instance_t *)PyTuple_GET_ITEM(row, 2);
 }
 
 int
-mp_page_remember(mp_importer_t *importer, PyObject *key,
-                 mp_instance_t *instance, PyObject *probes)
+mp_page_remember(mp_importer_t *importer, const char *key,
+                 const mp_language_t *language, mp_instance_t *instance)
 {
     mp_generation_t *generation = mp_generation_here(importer, NULL);
     if (PyDict_GET_SIZE(generation->handlers) >= MOST_REMEMBERED
         || mp_generation_find(generation, instance->name) != instance) {
         return PyErr_Occurred() ? -1 : 0;
     }
-    PyObject *row = PyTuple_Pack(3, instance->module, probes, instance);
-    int failed = row ? PyDict_SetItem(generation->handlers, key, row) : -1;
+    PyObject *full = make_key(key, language);
+    PyObject *path = full ? PyUnicode_DecodeFSDefault(key) : NULL;
+    PyObject *probes = path ? PySet_New(NULL) : NULL;
+    PyObject *row = probes && PySet_Add(probes, path) == 0
+        ? PyTuple_Pack(4, instance->module, probes, instance,
+                       PyTuple_GET_ITEM(full, 0)) : NULL;
+    int failed = row ? PyDict_SetItem(generation->handlers, full, row) : -1;
     Py_XDECREF(row);
+    Py_XDECREF(probes);
+    Py_XDECREF(path);
+    Py_XDECREF(full);
     return failed;
 }
 

@@ -21,13 +21,13 @@ mp_instance_t *mp_page_load(mp_importer_t *importer, const char *path,
 
 /* What key was remembered for, in the generation in sight: borrowed, held by
  * that. NULL without an exception: nothing. */
-mp_instance_t *mp_page_recall(mp_importer_t *importer, PyObject *key);
+mp_instance_t *mp_page_recall(mp_importer_t *importer, const char *key,
+                              const mp_language_t *language);
 
-/* key (hashable) is to lead to this instance until a file of one of these
- * names (set of paths without ".py") comes or goes. 0, or -1 with an
- * exception. */
-int mp_page_remember(mp_importer_t *importer, PyObject *key,
-                     mp_instance_t *instance, PyObject *probes);
+/* key (of this language) is to lead to this instance until the file of that
+ * name comes or goes: a path without ".py". 0, or -1 with an exception. */
+int mp_page_remember(mp_importer_t *importer, const char *key,
+                     const mp_language_t *language, mp_instance_t *instance);
 
 /* A request is about to be served by it. 0; -1 with the exception of its
  * newest files, if those do not load and PythonReloadFailure wants that. */

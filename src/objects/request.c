@@ -4,7 +4,7 @@
  * is asked for (req.main, req.prev, req.next). The record's holding owns the
  * object; the object owns nothing of httpd. It belongs to the thread that
  * runs the phase, and is a file of body lines to whoever iterates over it.
- * The methods themselves are in request_methods.c and request_io.c. */
+ * The methods are in request_methods.c, request_body.c and others. */
 #include "runtime/python.h"
 
 #include "objects/request.h"
@@ -47,6 +47,16 @@ mp_request_find_set(PyObject *self, PyObject *name, PyObject **value)
     PyObject *found = dict ? PyDict_GetItemWithError(dict, name) : NULL;
     *value = found && found != Py_None ? Py_NewRef(found) : NULL;
     return *value ? 1 : PyErr_Occurred() ? -1 : 0;
+}
+
+int
+mp_request_set(PyObject *self, PyObject *name, PyObject *value)
+{
+    PyObject **dict = &((mp_request_object_t *)self)->dict;
+    if (!*dict) {
+        *dict = PyDict_New();
+    }
+    return *dict ? PyDict_SetItem(*dict, name, value) : -1;
 }
 
 /* Does this phase run now, for the request or for the first one of its

@@ -1,9 +1,9 @@
 /* request.h - mp_request: request_rec (api.md 3.1 and 3.2).
  *
  * request.c: the type, its life, its table of methods; request_attrs.c: the
- * attributes, as a table; request_io.c: reading the body and writing the
- * response; request_server.c: services of httpd and its modules;
- * request_methods.c: all other methods. */
+ * attributes, as a table; request_body.c: reading the body;
+ * request_response.c: writing the response; request_server.c: services of
+ * httpd and its modules; request_methods.c: all other methods. */
 #ifndef MP_OBJECTS_REQUEST_H
 #define MP_OBJECTS_REQUEST_H
 
@@ -84,6 +84,8 @@ int mp_request_send(PyObject *self, const char *bytes, Py_ssize_t size,
  * is none, or it is None; -1 with an exception. Costs less than asking for an
  * attribute that may be missing. */
 int mp_request_find_set(PyObject *self, PyObject *name, PyObject **value);
+/* Set one, as a program would: name is none of the type's. 0 or -1. */
+int mp_request_set(PyObject *self, PyObject *name, PyObject *value);
 
 /* The rest is between the parts. */
 
@@ -95,7 +97,8 @@ request_rec *mp_request_ptr_kept(PyObject *self);
 
 extern PyGetSetDef mp_request_attributes[];
 
-/* request_io.c; the last argument of FASTCALL ones is kwnames or NULL */
+/* request_body.c and request_response.c; the last argument of FASTCALL ones
+ * is kwnames or NULL */
 PyObject *mp_request_write(PyObject *self, PyObject *const *args,
                            Py_ssize_t count, PyObject *names);
 PyObject *mp_request_flush(PyObject *self, PyObject *unused);

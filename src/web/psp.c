@@ -215,7 +215,7 @@ find_form(mp_state_t *state, PyObject *req)
         return form;
     }
     form = mp_form_new(state, req, 1);
-    if (form && PyObject_SetAttr(req, name, form) < 0) {
+    if (form && mp_request_set(req, name, form) < 0) {
         Py_CLEAR(form);
     }
     return form;

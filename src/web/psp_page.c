@@ -275,17 +275,14 @@ static const mp_language_t language = {translate};
 
 /* What no request has asked for yet. */
 static mp_instance_t *
-load(mp_importer_t *importer, const char *path, PyObject *key, request_rec *r)
+load(mp_importer_t *importer, const char *path, request_rec *r)
 {
     mp_instance_t *instance = mp_page_load(importer, path, &language, r,
                                            NULL);
-    PyObject *probes = instance ? PyFrozenSet_New(NULL) : NULL;
     if (instance
-        && (!probes
-            || mp_page_remember(importer, key, instance, probes) < 0)) {
+        && mp_page_remember(importer, path, &language, instance) < 0) {
         Py_CLEAR(instance);
     }
-    Py_XDECREF(probes);
     return instance;
 }
 
@@ -293,18 +290,13 @@ mp_psp_page_t *
 mp_psp_page_find(mp_state_t *state, const char *path, request_rec *r)
 {
     mp_importer_t *importer = state->importer;
-    PyObject *key = mp_text_from(path);
-    if (!key) {
-        return NULL;
-    }
-    mp_instance_t *instance = mp_page_recall(importer, key);
+    mp_instance_t *instance = mp_page_recall(importer, path, &language);
     if (instance) {
         Py_INCREF(instance);
     }
     else if (!PyErr_Occurred()) {
-        instance = load(importer, path, key, r);
+        instance = load(importer, path, r);
     }
-    Py_DECREF(key);
     mp_psp_page_t *page = NULL;
     if (instance && mp_page_use(importer, instance, r) == 0) {
         page = (mp_psp_page_t *)Py_NewRef(instance->code);

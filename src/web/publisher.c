@@ -221,7 +221,7 @@ find_form(mp_state_t *state, PyObject *req)
         return form;
     }
     form = mp_form_new(state, req, 1);
-    if (form && PyObject_SetAttr(req, name, form) < 0) {
+    if (form && mp_request_set(req, name, form) < 0) {
         Py_CLEAR(form);
     }
     return form;
@@ -290,8 +290,8 @@ write_object(PyObject *req, PyObject *object)
     if (object == Py_None) {
         return 0;
     }
-    PyObject *text = PyBytes_Check(object) ? Py_NewRef(object)
-                                           : PyObject_Str(object);
+    int is_plain = PyUnicode_CheckExact(object) || PyBytes_Check(object);
+    PyObject *text = is_plain ? Py_NewRef(object) : PyObject_Str(object);
     if (!text || mp_text_view(&view, text, "page") < 0) {
         Py_XDECREF(text);
         return -1;
@@ -381,7 +381,6 @@ typedef struct {
     request_rec *r;
     const char *stem;   /* the module's file, but for ".py": "/site/page" */
     const char *base;   /* the last part of it */
-    PyObject *key;      /* the same as bytes, owned */
     mp_instance_t *instance; /* owned */
     int is_found;       /* not remembered yet */
 } way_t;
@@ -415,8 +414,7 @@ find_stem(way_t *way)
                                  : name;
     }
     way->base = way->stem + (base - name);
-    way->key = PyBytes_FromString(way->stem);
-    return way->key ? 0 : -1;
+    return 0;
 }
 
 /* The module of the file, or index.py beside it. 0, or -1. */
@@ -425,7 +423,7 @@ find_instance(way_t *way)
 {
     mp_importer_t *importer = way->state->importer;
     apr_pool_t *pool = way->r->pool;
-    mp_instance_t *instance = mp_page_recall(importer, way->key);
+    mp_instance_t *instance = mp_page_recall(importer, way->stem, NULL);
     if (instance) {
         way->instance = (mp_instance_t *)Py_NewRef((PyObject *)instance);
         return 0;
@@ -471,6 +469,17 @@ has_empty_component(const request_rec *r)
     return 0;
 }
 
+/* The file of the module in r->pool; NULL with an exception. */
+static char *
+copy_file(const way_t *way)
+{
+    PyObject *file = way->instance->file;
+    return PyUnicode_IS_COMPACT_ASCII(file)
+        ? apr_pstrmemdup(way->r->pool, (char *)PyUnicode_1BYTE_DATA(file),
+                         (apr_size_t)PyUnicode_GET_LENGTH(file))
+        : mp_text_copy(way->r->pool, file, MP_TEXT_PLAIN, "file name");
+}
+
 /* req.filename is the module's file, and what is left of the URL is the path
  * of the object in it; NULL with an exception. */
 static const char *
@@ -479,8 +488,7 @@ take_path(way_t *way)
     apr_pool_t *pool = way->r->pool;
     const char *rest = way->r->path_info ? way->r->path_info : "";
     size_t stem = strlen(way->stem);
-    char *file = mp_text_copy(pool, way->instance->file, MP_TEXT_PLAIN,
-                              "file name");
+    char *file = copy_file(way);
     if (!file) {
         return NULL;
     }
@@ -497,20 +505,6 @@ take_path(way_t *way)
                      : way->base;
     }
     return *rest ? rest : "index";
-}
-
-/* It did lead to an object: the next request need not look at the disk. */
-static int
-remember(way_t *way)
-{
-    PyObject *stem = PyUnicode_DecodeFSDefault(way->stem);
-    PyObject *probes = stem ? PySet_New(NULL) : NULL;
-    int failed = !probes || PySet_Add(probes, stem) < 0
-                 || mp_page_remember(way->state->importer, way->key,
-                                     way->instance, probes) < 0;
-    Py_XDECREF(probes);
-    Py_XDECREF(stem);
-    return failed ? -1 : 0;
 }
 
 /* The object that the request names. New reference; NULL with SERVER_RETURN,
@@ -533,7 +527,10 @@ find_object(way_t *way, mp_publish_access_t *access)
         object = resolve(access, module, path);
     }
     Py_DECREF(module);
-    if (object && way->is_found && remember(way) < 0) {
+    /* It did lead to an object: the next request need not look at the disk. */
+    if (object && way->is_found
+        && mp_page_remember(way->state->importer, way->stem, NULL,
+                            way->instance) < 0) {
         Py_CLEAR(object);
     }
     return object;
@@ -590,7 +587,6 @@ function_handler(PyObject *module, PyObject *req)
     way_t way = {.state = state, .req = req, .r = r};
     PyObject *object = find_object(&way, &access);
     Py_XDECREF(way.instance);
-    Py_XDECREF(way.key);
     mp_publish_access_clear(&access);
     int written = object ? publish(state, req, object) : -1;
     Py_XDECREF(object);

@@ -529,7 +529,6 @@ harness.wait(__file__, "in")
     holder.result(20)
     site.log.expect("MPY0520: the session cannot be locked: another request "
                     r"kept it for more than 0\.6 s", count=2)
-    site.log.expect("MPY0602", count=2)
     assert visitor(COUNT) == 2
 
 

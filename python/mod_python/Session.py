@@ -145,10 +145,9 @@ class _Sweep:
         self.verify = session._verify
         self.oldest = time.time() - session.timeout() - session._grace
         self.limit = session._limit
-        self.server = session._req.server
 
     def __call__(self):
-        self.files.sweep(self.server, self.is_over, self.limit)
+        self.files.sweep(self.is_over, self.limit)
 
     def is_over(self, name, modified):
         """Is the session of this file, last saved then, to go?"""

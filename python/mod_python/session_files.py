@@ -14,6 +14,7 @@ import tempfile
 import time
 
 import _apache
+import _web
 
 _OTHERS = 0o022  # the bits of a mode that let others write
 _STALE = 3600    # seconds after which a lock file is nobody's
@@ -202,7 +203,7 @@ class Store:
 
     # clean-up
 
-    def sweep(self, server, is_over, limit):
+    def sweep(self, is_over, limit):
         """Remove the files that is_over(sid, time of its last save) wants.
 
         One process does it at a time. After limit seconds (0: never) it stops
@@ -213,7 +214,7 @@ class Store:
             if not self._take_lock(top):
                 return 0
             try:
-                return self._sweep_from(top, server, is_over, limit)
+                return self._sweep_from(top, is_over, limit)
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(".mp_sess.lck", dir_fd=top)
@@ -236,19 +237,19 @@ class Store:
                 os.unlink(".mp_sess.lck", dir_fd=top)
         return False
 
-    def _sweep_from(self, top, server, is_over, limit):
+    def _sweep_from(self, top, is_over, limit):
         first = self._read_status(top)
         end = time.monotonic() + limit
         removed = 0
         for number in range(first, 256):
-            removed += self._sweep_part(f"{number:02x}", server, is_over)
+            removed += self._sweep_part(f"{number:02x}", is_over)
             if limit and time.monotonic() >= end:
                 self._write_status(top, (number + 1) % 256)
                 return removed
         self._write_status(top, 0)
         return removed
 
-    def _sweep_part(self, name, server, is_over):
+    def _sweep_part(self, name, is_over):
         removed = 0
         with self._part(name, make=False) as part:
             for sid in [] if part is None else os.listdir(part):
@@ -261,24 +262,21 @@ class Store:
                             os.unlink(sid, dir_fd=part)
                     else:
                         removed += self._remove_if(part, sid, modified,
-                                                   server, is_over)
+                                                   is_over)
                 except FileNotFoundError:
                     pass
         return removed
 
     @staticmethod
-    def _remove_if(part, sid, modified, server, is_over):
+    def _remove_if(part, sid, modified, is_over):
         if not is_over(sid, modified):
             return 0
-        if not _apache._global_trylock(server, sid):
+        held = _web._hold_session(sid)
+        if held is None or not is_over(sid, os.stat(
+                sid, dir_fd=part).st_mtime):  # saved in between
             return 0
-        try:
-            if not is_over(sid, os.stat(sid, dir_fd=part).st_mtime):
-                return 0  # saved in between
-            os.unlink(sid, dir_fd=part)
-            return 1
-        finally:
-            _apache._global_unlock(server, sid)
+        os.unlink(sid, dir_fd=part)
+        return 1
 
     @staticmethod
     def _read_status(top):

@@ -6,6 +6,7 @@
 #include "hooks/sharing.h"
 
 #include "server/config.h"
+#include "server/key_lock.h"
 #include "server/log.h"
 #include "server/mutex.h"
 #include "server/store.h"
@@ -87,6 +88,9 @@ post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     }
     apr_status_t status = create_locks(pconf, s);
     if (status == APR_SUCCESS) {
+        status = mp_key_lock_create(s);
+    }
+    if (status == APR_SUCCESS) {
         status = mp_store_open_all(mp_config_of_server(s)->stores, pconf,
                                    ptemp, s);
     }
@@ -97,6 +101,7 @@ static void
 child_init(apr_pool_t *pchild, server_rec *s)
 {
     apr_status_t status = mp_mutex_child_init_all(pchild);
+    mp_key_lock_child_init();
     if (status == APR_SUCCESS) {
         status = mp_store_child_init_all(pchild);
     }

@@ -11,6 +11,7 @@
 #include "web/psp.h"
 #include "web/psp_page.h"
 #include "web/publisher.h"
+#include "web/session_lock.h"
 #include "web/session_request.h"
 #include "web/signed_cookie.h"
 #include "web/state.h"
@@ -46,6 +47,7 @@ static PyMethodDef *const functions[] = {
     mp_query_functions,
     mp_fs_data_functions,
     mp_session_functions,
+    mp_session_lock_functions,
     NULL
 };
 

@@ -9,26 +9,23 @@
 
 #include "runtime/text.h"
 #include "runtime/thread.h"
+#include "server/key_lock.h"
 #include "server/log.h"
 #include "server/mutex.h"
-
-#include <string.h>
 
 #define SECOND_TIMEOUT apr_time_from_sec(10)
 
 typedef struct mp_session_lock_t {
-    mp_mutex_t *mutex; /* NULL: not held */
-    int number;
-    const void *owner;
+    mp_key_lock_t *taken; /* NULL: not held */
 } lock_t;
 
 static apr_status_t
 drop_left(void *baton)
 {
     lock_t *lock = baton;
-    if (lock->mutex) {
-        (void)mp_mutex_drop(lock->mutex, lock->owner);
-        lock->mutex = NULL;
+    if (lock->taken) {
+        mp_key_lock_drop(lock->taken);
+        lock->taken = NULL;
     }
     return APR_SUCCESS;
 }
@@ -39,24 +36,10 @@ lock_of(mp_session_t *session, mp_request_t *root)
     if (!session->lock) {
         apr_pool_t *pool = root->r->pool;
         session->lock = apr_pcalloc(pool, sizeof(*session->lock));
-        session->lock->owner = root;
         apr_pool_cleanup_register(pool, session->lock, drop_left,
                                   apr_pool_cleanup_null);
     }
     return session->lock;
-}
-
-/* The one that _apache._global_lock(server, sid) takes. */
-static int
-number_of(const mp_text_view_t *sid)
-{
-    char key[1 + MP_SESSION_ID_SIZE] = "s";
-    size_t size = (size_t)sid->size;
-    if (size > MP_SESSION_ID_SIZE) {
-        size = MP_SESSION_ID_SIZE; /* of a class with ids of its own */
-    }
-    memcpy(key + 1, sid->bytes, size);
-    return mp_mutex_number_of(key, 1 + size);
 }
 
 /* Does another session of the request hold a lock? */
@@ -88,7 +71,7 @@ timeout_of(const mp_session_t *session, mp_request_t *root)
 
 /* Always -1. */
 static int
-raise_failure(const mp_request_t *root, int number, apr_status_t status,
+raise_failure(const mp_request_t *root, apr_status_t status,
               apr_interval_time_t timeout)
 {
     char cause[128];
@@ -102,7 +85,7 @@ raise_failure(const mp_request_t *root, int number, apr_status_t status,
              "%.1f s", (double)timeout / APR_USEC_PER_SEC);
     mp_thread_suspended_t held = mp_thread_suspend();
     mp_log(MP_LOG_REQUEST(root->r), APLOG_ERR, 0, "MPY0520",
-           "the session cannot be locked: %s (lock %d)", cause, number);
+           "the session cannot be locked: %s", cause);
     mp_thread_resume(held);
     PyErr_Format(PyExc_TimeoutError, "the session cannot be locked: %s",
                  cause);
@@ -125,16 +108,16 @@ mp_session_lock_take(mp_session_t *session)
     }
     lock_t *lock = lock_of(session, root);
     apr_interval_time_t timeout = timeout_of(session, root);
-    lock->number = number_of(&view);
-    mp_mutex_t *mutex = mp_mutex_numbered(lock->number);
-    mp_text_release(&view);
+    mp_key_lock_t *taken;
     mp_thread_suspended_t held = mp_thread_suspend();
-    apr_status_t status = mp_mutex_take(mutex, lock->owner, timeout);
+    apr_status_t status = mp_key_lock_take(&taken, view.bytes,
+                                           (size_t)view.size, root, timeout);
     mp_thread_resume(held);
+    mp_text_release(&view);
     if (status != APR_SUCCESS) {
-        return raise_failure(root, lock->number, status, timeout);
+        return raise_failure(root, status, timeout);
     }
-    lock->mutex = mutex;
+    lock->taken = taken;
     session->is_locked = 1;
     return 0;
 }
@@ -147,3 +130,41 @@ mp_session_lock_drop(mp_session_t *session)
     }
     session->is_locked = 0;
 }
+
+/* ---- for clean-up ------------------------------------------------------ */
+
+static void
+drop_hold(PyObject *capsule)
+{
+    mp_key_lock_drop(PyCapsule_GetPointer(capsule, NULL));
+}
+
+static PyObject *
+hold_session(PyObject *module, PyObject *sid)
+{
+    mp_text_view_t view;
+    mp_key_lock_t *taken;
+    if (mp_text_view(&view, sid, "sid") < 0) {
+        return NULL;
+    }
+    apr_status_t status = mp_key_lock_take(&taken, view.bytes,
+                                           (size_t)view.size,
+                                           mp_thread_self(), 0);
+    mp_text_release(&view);
+    if (status != APR_SUCCESS) {
+        Py_RETURN_NONE;
+    }
+    PyObject *capsule = PyCapsule_New(taken, NULL, drop_hold);
+    if (!capsule) {
+        mp_key_lock_drop(taken);
+    }
+    return capsule;
+}
+
+PyMethodDef mp_session_lock_functions[] = {
+    {"_hold_session", hold_session, METH_O,
+     "_hold_session(sid, /)\n--\n\n"
+     "The lock of a session, which it keeps while it lives; None when\n"
+     "somebody has it."},
+    {NULL, NULL, 0, NULL},
+};

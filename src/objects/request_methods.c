@@ -1,5 +1,5 @@
 /* request_methods.c - what a request can be asked to do, apart from reading
- * its body and writing its response (request_io.c).
+ * its body and writing its response (request_body.c, request_response.c).
  *
  * Methods of mp_request. Each is one function of httpd in the clothes of
  * Python, called detached because it may look up names, write to a log or run

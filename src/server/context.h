@@ -64,7 +64,8 @@ struct mp_request_t {
                                 it that the end function would release */
     unsigned filtering : 2;  /* bit per MP_FILTER_*: a Python filter of it
                                 runs; its chain must not run inside itself */
-    void *io;                /* read-ahead of objects/request_io.c */
+    void *body;              /* objects/request_body.c */
+    void *response;          /* objects/request_response.c */
 };
 
 typedef void mp_context_end_fn(mp_request_t *request);

@@ -1,7 +1,33 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__: list[str]
+__all__ = [
+    "Comment", "Container", "ContainerTag", "Directive", "quote_if_space",
+    "write_basic_config", "AddHandler", "AddOutputFilter", "AddType",
+    "AuthBasicAuthoritative", "AuthBasicProvider", "AuthDigestProvider",
+    "AuthName", "AuthType", "CustomLog", "DirectoryIndex", "DocumentRoot",
+    "EnableMMAP", "EnableSendfile", "ErrorLog", "Group", "KeepAliveTimeout",
+    "Listen", "LoadModule", "LockFile", "LogFormat", "LogLevel", "MaxClients",
+    "MaxConnectionsPerChild", "MaxRequestWorkers", "MaxRequestsPerChild",
+    "MaxSpareServers", "MaxSpareThreads", "MaxThreadsPerChild",
+    "MinSpareServers", "MinSpareThreads", "Mutex", "NameVirtualHost",
+    "NumServers", "Options", "PidFile", "PythonAccessHandler",
+    "PythonAuthenHandler", "PythonAuthnProvider", "PythonAuthzHandler",
+    "PythonAutoReload", "PythonCleanupHandler", "PythonConnectionHandler",
+    "PythonDebug", "PythonEnablePdb", "PythonFixupHandler", "PythonHandler",
+    "PythonHandlerModule", "PythonHeaderParserHandler", "PythonHome",
+    "PythonImport", "PythonInitHandler", "PythonInputFilter",
+    "PythonInterpreter", "PythonLogHandler", "PythonModulePath",
+    "PythonOptimize", "PythonOption", "PythonOutputFilter", "PythonPath",
+    "PythonPostReadRequestHandler", "PythonReloadFailure",
+    "PythonReloadTimeout", "PythonSharedDict", "PythonTransHandler",
+    "PythonTypeHandler", "Require", "ServerAdmin", "ServerLimit", "ServerName",
+    "ServerPath", "ServerRoot", "SetHandler", "SetInputFilter",
+    "SetOutputFilter", "StartServers", "StartThreads", "ThreadsPerChild",
+    "Timeout", "TypesConfig", "User", "PythonInterpPerDirectory",
+    "PythonInterpPerDirective", "Directory", "DirectoryMatch", "Files",
+    "FilesMatch", "If", "IfDefine", "IfModule", "Location", "LocationMatch",
+    "VirtualHost"]
 
 class Directive:
     name: str

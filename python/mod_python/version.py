@@ -29,7 +29,3 @@ def __getattr__(name):
     value = getattr(built, name)
     globals()[name] = value
     return value
-
-
-def __dir__():
-    return sorted([*globals(), *_NAMES])

@@ -84,7 +84,7 @@ mp_part_disposition(char *text, mp_span_t *name, mp_span_t *filename)
     mp_params_t params;
     int found = 0, is_extended = 0;
     if (name) {
-        name->text = NULL;
+        *name = (mp_span_t){NULL, 0};
     }
     mp_params_init(&params, text, strlen(text));
     while (mp_params_next(&params)) {

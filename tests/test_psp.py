@@ -1,24 +1,129 @@
 """PSP pages, as requests see them (api.md 6.4)."""
 
+import http.client
+import re
+
 import pytest
 
 
 @pytest.fixture
 def psp(site):
-    """A site whose files are pages: psp({name: text}) writes them."""
-    def write(files, *lines):
+    """psp({name: text}): a site whose files are pages."""
+    def write(files, more=""):
         site.write(files)
-        site.serve("mod_python.psp", *lines)
+        site.serve("mod_python.psp", more)
         return site
     return write
 
 
-def test_text_and_values_are_written(psp):
+def inside(text, more="from mod_python import apache, psp"):
+    """A handler whose function body is `text`."""
+    lines = "\n".join("    " + line for line in text.strip().split("\n"))
+    return f"{more}\n\ndef handler(req):\n{lines}\n    return apache.OK\n"
+
+
+# The handler
+
+def test_a_page_is_served_as_html(psp):
     site = psp({"a.psp": "<p><%= 1 + 1 %></p>\n"})
-    assert site.get("a.psp").text == "<p>2</p>\n"
+    response = site.get("a.psp")
+    assert response.text == "<p>2</p>\n"
+    assert response.headers["Content-Type"] == "text/html"
 
 
-def test_code_with_lines_runs(psp):
+def test_a_page_that_is_missing_is_not_found(psp):
+    site = psp({"a.psp": ""})
+    assert site.get("b.psp").status == 404
+
+
+def test_an_empty_page_is_empty(psp):
+    site = psp({"a.psp": ""})
+    response = site.get("a.psp")
+    assert (response.status, response.body) == (200, b"")
+
+
+def test_head_of_a_page_has_no_body(psp):
+    site = psp({"a.psp": "text"})
+    response = site.request("a.psp", method="HEAD")
+    assert (response.status, response.body) == (200, b"")
+
+
+def test_a_page_may_set_its_content_type(psp):
+    site = psp({"a.psp": "<% req.content_type = 'text/x-mine' %>x"})
+    assert site.get("a.psp").headers["Content-Type"] == "text/x-mine"
+
+
+def test_a_page_runs_without_frames_of_ours(psp):
+    site = psp({"a.psp": "<%= sys._getframe().f_back %>"})
+    assert site.get("a.psp").text == "None"
+
+
+# What pages are given
+
+def test_pages_have_the_names_of_the_module(psp):
+    names = ("os", "sys", "apache", "util", "Session", "escape", "PSP",
+             "PSPInterface", "parse", "parsestring", "handler")
+    site = psp({"a.psp": "".join(f"<%= '{name}' in globals() %> "
+                                 for name in names)})
+    assert site.get("a.psp").text == "True " * len(names)
+
+
+def test_pages_have_req_psp_and_their_file(psp):
+    site = psp({"a.psp": "<%= req.method %> <%= type(psp).__name__ %> "
+                         "<%= __file__ %> <%= psp.filename %>"})
+    assert site.get("a.psp").text == "GET PSPInterface {0} {0}".format(
+        site.path("a.psp"))
+
+
+def test_the_form_is_made_when_a_page_uses_it(psp):
+    site = psp({"uses.psp": "<%= form['a'].value %> <%= req.form is form %>",
+                "does_not.psp": "<%= hasattr(req, 'form') %>"})
+    assert site.get("uses.psp?a=1").text == "1 True"
+    assert site.get("does_not.psp?a=1").text == "False"
+
+
+def test_the_form_keeps_blank_values(psp):
+    site = psp({"a.psp": "<%= form['a'].value == '' %>"})
+    assert site.get("a.psp?a=").text == "True"
+
+
+def test_a_form_that_was_read_before_is_used(psp):
+    site = psp({
+        "a.psp": "<%= form['a'].value %>",
+        "early.py": """\
+            from mod_python import apache, util
+            def fixuphandler(req):
+                req.form = util.FieldStorage(req)
+                req.form["a"] = "early"
+                return apache.OK
+            """}, "PythonFixupHandler early\n")
+    assert site.get("a.psp?a=late").text == "early"
+
+
+def test_globals_of_one_run_are_not_seen_by_the_next(psp):
+    site = psp({"a.psp": "<%= 'x' in globals() %><% x = 1 %>"})
+    for _ in range(3):
+        assert set(site.texts("a.psp")) == {"False"}
+
+
+def test_functions_of_a_page_write_text(psp):
+    site = psp({"a.psp": """\
+        <%
+        def row(x):
+        %><td><%= x %></td><%
+        # end
+        for i in range(3):
+            row(i)
+        # end
+        %>
+        """})
+    assert site.get("a.psp").text.strip() == \
+        "<td>0</td><td>1</td><td>2</td>"
+
+
+# Writing
+
+def test_blocks_repeat_their_text(psp):
     site = psp({"a.psp": """\
         <%
         for i in range(3):
@@ -32,3 +137,631 @@ def test_code_with_lines_runs(psp):
         """})
     assert site.get("a.psp").text == (
         "\n<li>0</li>\n\n<li>1</li>\n\n<li>2</li>\n\nend\n")
+
+
+@pytest.mark.parametrize("text, written", [
+    ("gr\u00fcn", "gr\u00fcn"), ("\U0001f600", "\U0001f600"),
+    ('a "quoted" \'one\'', 'a "quoted" \'one\''), ('"""', '"""'),
+    ("\\n\\r\\t", "\\n\\r\\t"), ("\\\\", "\\"), ("\\x41", "A"),
+    ("a\\", "a\\"), ("\\<%= 1 %>", "\\1"), ("a\r\nb\rc", "a\nb\nc"),
+    ("x\0y", "x\0y"), ("%> < % <", "%> < % <"), ("{x} %s", "{x} %s")])
+def test_text_is_written(psp, text, written):
+    site = psp({"a.psp": text.encode()})
+    assert site.get("a.psp").body == written.encode()
+
+
+@pytest.mark.parametrize("value, written", [
+    ("'gr\\u00fcn'", "gr\u00fcn"), ("17", "17"), ("None", "None"),
+    ("b'x'", "b'x'"), ("[1]", "[1]"), ("", ""), ("b'abc', 'ascii'", "abc"),
+    ("x for x in ()", "<generator"), ("'%'", "%"), ("'a' # c\n", "a"),
+    ("'\\udcff'", b"\xff"), ("lambda: 1", "<function")])
+def test_values_are_written_as_str(psp, value, written):
+    site = psp({"a.psp": f"<%={value}%>".encode("utf-8")})
+    if isinstance(written, str):
+        written = written.encode()
+    assert site.get("a.psp").body.startswith(written)
+
+
+def test_text_and_other_writing_keep_their_order(psp):
+    site = psp({"a.psp": "a<% req.write('b') %>c<% req.write('d', 0) %>e"
+                         "<%= req.write('f', 0) or 'g' %>h"})
+    assert site.get("a.psp").text == "abcdefgh"
+
+
+def test_long_pages_are_whole(psp):
+    text = "".join(f"line {i}\n<%= {i} %>" for i in range(20000))
+    site = psp({"a.psp": text})
+    assert site.get("a.psp").text == "".join(f"line {i}\n{i}"
+                                             for i in range(20000))
+
+
+@pytest.mark.parametrize("page", [
+    "<% req = Mine() %>a<%= 1 %>b",
+    "<%\ndef change():\n    global req\n    req = Mine()\nchange()\n%>"
+    "a<%= 1 %>b"])
+def test_a_page_may_give_req_another_meaning(psp, page):
+    site = psp({"a.psp": """\
+<%
+class Mine:
+    def write(self, text, flush=1):
+        psp.req.write(f"[{text}|{flush}]")
+# end
+%>""" + page})
+    assert site.get("a.psp").text == "[a|0][1|0][b|0]"
+
+
+def test_a_page_may_give_str_another_meaning(psp):
+    site = psp({"a.psp": "<% str = repr %>a<%= 'x' %>b"})
+    assert site.get("a.psp").text == "a'x'b"
+
+
+# Autoescape
+
+AUTOESCAPE = "PythonOption mod_python.psp.autoescape On\n"
+
+
+def test_values_are_escaped_where_that_is_wanted(psp):
+    page = """<p><%= '<b>&"\\'' %></p>"""
+    site = psp({"a.psp": page, "off/a.psp": page}, AUTOESCAPE)
+    site.serve("mod_python.psp", "PythonOption mod_python.psp.autoescape "
+               "Off\n", "off")
+    assert site.get("a.psp").text == "<p>&lt;b&gt;&amp;&quot;&#x27;</p>"
+    assert site.get("off/a.psp").text == "<p><b>&\"'</p>"
+
+
+def test_values_are_not_escaped_by_default(psp):
+    site = psp({"a.psp": "<%= '<b>' %>"})
+    assert site.get("a.psp").text == "<b>"
+
+
+def test_what_knows_its_own_html_is_not_escaped(psp):
+    site = psp({"a.psp": """\
+<%
+class Html(str):
+    def __html__(self):
+        return self
+# end
+%><%= Html('<b>') %><%= 1 %>"""}, AUTOESCAPE)
+    assert site.get("a.psp").text.strip() == "<b>1"
+
+
+def test_values_are_escaped_where_a_page_changes_req(psp):
+    site = psp({"a.psp": "<% req = req %><%= '<b>' %>"}, AUTOESCAPE)
+    assert site.get("a.psp").text == "&lt;b&gt;"
+
+
+# Versions
+
+def test_an_edited_page_is_new_at_the_next_request(psp):
+    site = psp({"a.psp": "one"})
+    assert set(site.texts("a.psp")) == {"one"}
+    site.edit("a.psp", "two")
+    assert set(site.texts("a.psp")) == {"two"}
+
+
+def test_an_edited_include_is_new_at_the_next_request(psp):
+    site = psp({"a.psp": 'a <%@ include file="b.inc"%> z',
+                "b.inc": 'b <%@ include file="sub/c.inc"%>',
+                "sub/c.inc": "one"})
+    assert set(site.texts("a.psp")) == {"a b one z"}
+    site.edit("sub/c.inc", "two")
+    assert set(site.texts("a.psp")) == {"a b two z"}
+    site.edit("b.inc", "B")
+    assert set(site.texts("a.psp")) == {"a B z"}
+
+
+def test_an_edited_import_is_new_at_the_next_request(psp):
+    site = psp({"a.psp": "<% from lib import value %><%= value %>",
+                "lib.py": "import deep\nvalue = deep.value\n",
+                "deep.py": "value = 'one'\n"})
+    assert set(site.texts("a.psp")) == {"one"}
+    site.edit("deep.py", "value = 'two'\n")
+    assert set(site.texts("a.psp")) == {"two"}
+
+
+def test_an_include_that_was_missing_is_found(psp):
+    site = psp({"a.psp": 'a <%@ include file="b.inc"%>'})
+    assert site.get("a.psp").status == 500
+    site.log.expect("FileNotFoundError")
+    site.write({"b.inc": "b"})
+    assert set(site.texts("a.psp")) == {"a b"}
+
+
+def test_a_page_whose_include_breaks_goes_on_as_it_was(psp):
+    site = psp({"a.psp": 'a <%@ include file="b.inc"%>', "b.inc": "one"})
+    assert set(site.texts("a.psp")) == {"a one"}
+    site.edit("b.inc", "<% x")
+    assert set(site.texts("a.psp")) == {"a one"}
+    site.log.allow("MPY0202")
+    site.edit("b.inc", "two")
+    assert set(site.texts("a.psp")) == {"a two"}
+
+
+def test_a_page_whose_include_goes_away_goes_on_until_it_comes(psp):
+    site = psp({"a.psp": 'a <%@ include file="b.inc"%>', "b.inc": "one"})
+    assert set(site.texts("a.psp")) == {"a one"}
+    site.remove("b.inc")
+    assert set(site.texts("a.psp")) == {"a one"}
+    site.log.allow("MPY0202")
+    site.write({"b.inc": "two"})
+    assert set(site.texts("a.psp")) == {"a two"}
+
+
+def test_a_page_that_is_removed_is_gone(psp):
+    site = psp({"a.psp": "text"})
+    assert set(site.texts("a.psp")) == {"text"}
+    site.remove("a.psp")
+    seen = site.get_from_each_child("a.psp").values()
+    assert {response.status for response in seen} == {404}
+
+
+def test_a_page_never_mixes_versions_with_what_it_uses(psp):
+    site = psp({
+        "a.psp": """\
+<% import lib %>page one, include <%@ include file="b.inc"%>, lib <%=
+lib.value %><% import harness; harness.wait(__file__, "on")
+%>, late <% import late %><%= late.value %>""",
+        "warm.psp": "<% import late %>",
+        "b.inc": "one", "lib.py": "value = 'one'\n",
+        "late.py": "value = 'one'\n"})
+    site.texts("warm.psp")
+    parked = site.later("a.psp")
+    site.wait_parked("on")
+    site.replace("a.psp", "page one", "page two")
+    for name in ("b.inc", "lib.py", "late.py"):
+        site.replace(name, "one", "two")
+    site.open_gate("on")
+    assert parked.result(20).text == \
+        "page one, include one, lib one, late one"
+    assert set(site.texts("a.psp")) == {
+        "page two, include two, lib two, late two"}
+
+
+def test_an_unchanged_page_is_not_translated_again(psp):
+    site = psp({"a.psp": "<% import lib %><%= lib.value %> "
+                         "<%= id(sys._getframe().f_code) %>",
+                "lib.py": "value = 'one'\n"})
+    before = {text.split()[1] for text in site.texts("a.psp")}
+    site.edit("lib.py", "value = 'two'\n")
+    after = site.texts("a.psp")
+    assert {text.split()[0] for text in after} == {"two"}
+    assert {text.split()[1] for text in after} == before
+
+
+def test_the_file_s_own_module_is_nobody_s_import(psp):
+    site = psp({"lib.psp": "text",
+                "a.psp": "<%\ntry:\n    import lib\n    found = lib\n"
+                         "except ImportError:\n    found = 'none'\n%>"
+                         "<%= found %>"})
+    assert site.get("lib.psp").text == "text"
+    assert site.get("a.psp").text == "none"
+
+
+def test_equal_names_in_different_directories_coexist(psp):
+    site = psp({"x/a.psp": "<% import lib %>x <%= lib.value %>",
+                "x/lib.py": "value = 'x'\n",
+                "y/a.psp": "<% import lib %>y <%= lib.value %>",
+                "y/lib.py": "value = 'y'\n"})
+    assert site.get("x/a.psp").text == "x x"
+    assert site.get("y/a.psp").text == "y y"
+
+
+def test_relative_imports_are_those_of_the_page_s_directory(psp):
+    site = psp({"a.psp": "<% from . import lib %><%= lib.value %>",
+                "lib.py": "value = 'yes'\n"})
+    assert site.get("a.psp").text == "yes"
+
+
+# Errors
+
+def expect(site, *texts):
+    """Lines of the traceback in the log."""
+    site.log.expect("MPY0401")
+    for text in texts:
+        site.log.expect(re.escape(str(text)))
+
+
+def test_a_traceback_shows_the_page_s_own_line(psp):
+    site = psp({"a.psp": "one\n<% x = 0 %>two\n\nbad <%= 1 / x %> here\n"})
+    assert site.get("a.psp").status == 500
+    expect(site, f'File "{site.path("a.psp")}", line 4',
+           "bad <%= 1 / x %> here", "ZeroDivisionError: division")
+    site.log.refuse("_psp_")
+
+
+def test_a_traceback_shows_an_included_file_s_own_line(psp):
+    site = psp({"a.psp": 'one\n<%@ include file="b.inc"%>\nthree\n<%= 1 %>',
+                "b.inc": "1\n2\n<%= x %>\n"})
+    assert site.get("a.psp").status == 500
+    expect(site, f'File "{site.path("b.inc")}", line 3', "<%= x %>")
+
+
+def test_lines_after_an_include_are_the_page_s(psp):
+    site = psp({"a.psp": '<%@ include file="b.inc"%>\ntwo\n<%= x %>',
+                "b.inc": "1\n2\n3\n"})
+    assert site.get("a.psp").status == 500
+    expect(site, f'File "{site.path("a.psp")}", line 3')
+
+
+def test_functions_of_an_included_file_are_shown_as_its(psp):
+    site = psp({"a.psp": '<%@ include file="b.inc"%>\n<% f() %>',
+                "b.inc": "1\n<%\ndef f():\n    return 1 / 0\n# end\n%>"})
+    assert site.get("a.psp").status == 500
+    expect(site, f'File "{site.path("a.psp")}", line 2',
+           f'File "{site.path("b.inc")}", line 4, in f')
+
+
+@pytest.mark.parametrize("page, line, said", [
+    ("one\n\n<% for for %>", 3, "invalid syntax"),
+    ("one\n<%= (1 %>", 2, "("),
+    ("one\n<% x", 2, "'<%' without '%>'"),
+    ("a\n<%\nreturn 1\n%>", 3, "outside function"),
+    ("one\n\\N{no such}", 2, "unicode")])
+def test_a_syntax_error_names_the_page_s_line(psp, page, line, said):
+    site = psp({"a.psp": page})
+    assert site.get("a.psp").status == 500
+    expect(site, f'File "{site.path("a.psp")}", line {line}', said,
+           "SyntaxError: ")
+    site.log.refuse("req.write|_psp_")
+
+
+def test_a_syntax_error_of_an_included_file_names_that(psp):
+    site = psp({"a.psp": '1\n2\n<%@ include file="b.inc"%>',
+                "b.inc": "1\n<% for for %>\n"})
+    assert site.get("a.psp").status == 500
+    expect(site, f'File "{site.path("b.inc")}", line 2')
+
+
+def test_pages_in_other_encodings_say_so(psp):
+    site = psp({"a.psp": "<%\n# coding: latin-1\n%>gr\u00fcn".encode(
+        "latin-1")})
+    assert site.get("a.psp").body == "\u00fcn".join(["gr", ""]).encode()
+
+
+def test_a_page_that_is_no_utf_8_is_reported_as_such(psp):
+    site = psp({"a.psp": "one\ngr\u00fcn".encode("latin-1")})
+    assert site.get("a.psp").status == 500
+    expect(site, "UnicodeDecodeError", f"in {site.path('a.psp')}, line 2")
+
+
+def test_a_byte_order_mark_is_no_text(psp):
+    site = psp({"a.psp": b"\xef\xbb\xbftext"})
+    assert site.get("a.psp").body == b"text"
+
+
+def test_a_page_that_fails_leaves_nothing_of_itself(psp):
+    site = psp({"a.psp": "part of the page<%\n1 / 0\n%>"},
+               "PythonDebug On\n")
+    response = site.get("a.psp")
+    assert response.status == 500
+    assert "part of the page" not in response.text
+    assert "ZeroDivisionError" in response.text
+    assert f"{site.path('a.psp')}&quot;, line 2" in response.text
+    site.log.expect("MPY0401")
+
+
+def test_a_long_page_that_fails_is_broken_off(psp):
+    site = psp({"a.psp": "xxxxxxxxx\n" * 10000 + "<% req.flush(); 1 / 0 %>"})
+    with pytest.raises(http.client.IncompleteRead):
+        site.get("a.psp")
+    site.log.expect("MPY0401")
+
+
+@pytest.mark.parametrize("name", ["ValueError", "UnicodeDecodeError",
+                                  "KeyError", "SystemExit", "OSError",
+                                  "KeyboardInterrupt"])
+def test_every_exception_leaves_a_page_unchanged(psp, name):
+    make = {"UnicodeDecodeError": "UnicodeDecodeError('x', b'y', 0, 1, 'z')"
+            }.get(name, f"{name}('this')")
+    site = psp({"a.psp": f"text<% error = {make}; raise error %>",
+                "test.py": """\
+        from mod_python import apache, psp
+        def handler(req):
+            try:
+                psp.PSP(req, "a.psp").run()
+            except BaseException as error:
+                req.write("|" + type(error).__name__)
+            return apache.OK
+        """})
+    site.serve("test")
+    assert site.get("").text == f"text|{name}"
+
+
+def test_server_return_ends_a_page(psp):
+    site = psp({"a.psp": "<% raise apache.SERVER_RETURN(apache.HTTP_GONE) %>"
+                })
+    assert site.get("a.psp").status == 410
+
+
+# psp.redirect(), psp.apply_data(), psp.set_error_page()
+
+def test_redirect_redirects(psp):
+    site = psp({"a.psp": "text <% psp.redirect('/elsewhere') %> more",
+                "b.psp": "<% psp.redirect('/for/ever', 1) %>"})
+    response = site.get("a.psp")
+    assert (response.status, response.headers["Location"]) == (
+        302, "/elsewhere")
+    assert site.get("b.psp").status == 301
+
+
+def test_apply_data_calls_with_the_form(psp):
+    site = psp({"a.psp": """\
+<%
+def hello(name, greeting, req=None):
+    return f"{greeting}, {name}: {req is psp.req}"
+# end
+%><%= psp.apply_data(hello, greeting="Hi") %>"""})
+    assert site.get("a.psp?name=Ann&x=y").text.strip() == "Hi, Ann: True"
+
+
+ERROR = "<%= exception[0].__name__ %>: <%= exception[1] %> " \
+        "<%= exception[2].tb_lineno %>"
+
+
+@pytest.mark.parametrize("name, where", [
+    ("e.psp", "e.psp"), ("sub/e.psp", "sub/e.psp")])
+def test_the_error_page_gets_the_exception(psp, name, where):
+    site = psp({"a.psp": f"<% psp.set_error_page('{name}') %>\n"
+                         "before <% raise ValueError('this') %>",
+                where: ERROR})
+    assert site.get("a.psp").text == "\nbefore ValueError: this 2"
+
+
+def test_an_error_page_with_a_slash_is_below_documentroot(psp):
+    site = psp({"a.psp": "<% psp.set_error_page(form['page'].value) %>"
+                         "<% 1 / 0 %>", "e.psp": ERROR})
+    path = site.url("e.psp")
+    assert site.get(f"a.psp?page={path}").text.startswith(
+        "ZeroDivisionError")
+
+
+def test_the_error_page_has_the_same_form(psp):
+    site = psp({"a.psp": "<% psp.set_error_page('e.psp'); form['a'] = 'new' "
+                         "%><% 1 / 0 %>",
+                "e.psp": "<%= form['a'] %> <%= req.form is form %>"})
+    assert site.get("a.psp?a=old").text == "new True"
+
+
+@pytest.mark.parametrize("ending, status", [
+    ("psp.redirect('/x')", 302),
+    ("raise apache.SERVER_RETURN(apache.HTTP_GONE)", 410)])
+def test_the_error_page_does_not_run_for_what_is_no_error(psp, ending,
+                                                          status):
+    site = psp({"a.psp": f"<% psp.set_error_page('e.psp') %><% {ending} %>",
+                "e.psp": "the error page"})
+    response = site.get("a.psp")
+    assert response.status == status
+    assert "the error page" not in response.text
+
+
+def test_an_error_page_that_fails_is_an_error(psp):
+    site = psp({"a.psp": "<% psp.set_error_page('e.psp') %><% 1 / 0 %>",
+                "e.psp": "<% raise KeyError('in e') %>"})
+    assert site.get("a.psp").status == 500
+    expect(site, "KeyError: 'in e'", "ZeroDivisionError")
+
+
+def test_an_error_page_that_is_missing_is_not_found(psp):
+    site = psp({"a.psp": "<% psp.set_error_page('none.psp') %>"})
+    assert site.get("a.psp").status == 404
+
+
+# PSP()
+
+def test_psp_without_a_name_is_the_page_of_the_request(site):
+    site.write({"a.psp": "the page", "test.py": inside(
+        "psp.PSP(req).run()")})
+    site.serve("test")
+    assert site.get("a.psp").text == "the page"
+
+
+def test_psp_takes_files_and_strings(site):
+    site.write({"a.psp": "file <%= x %>", "sub/b.psp": "b",
+                "test.py": inside("""\
+psp.PSP(req, filename="a.psp", vars={"x": 1}).run()
+psp.PSP(req, "sub/b.psp").run()
+psp.PSP(req, __file__.replace("test.py", "sub/b.psp")).run()
+psp.PSP(req, string="str <%= x %>", vars={"x": 2}).run()
+psp.PSP(req, string=b"bytes \\xc3\\xa4").run()
+""")})
+    site.serve("test")
+    assert site.get("").text == "file 1bbstr 2bytes ä"
+
+
+def test_psp_refuses_a_file_and_a_string(site):
+    site.write({"test.py": inside("""\
+try:
+    psp.PSP(req, "a.psp", "text")
+except ValueError as error:
+    req.write(str(error))
+""")})
+    site.serve("test")
+    assert "not both" in site.get("").text
+
+
+def test_psp_of_a_missing_file_is_not_found(site):
+    site.write({"test.py": inside('psp.PSP(req, "none.psp")')})
+    site.serve("test")
+    assert site.get("").status == 404
+
+
+def test_vars_of_run_win_over_those_of_the_constructor(site):
+    site.write({"test.py": inside("""\
+page = psp.PSP(req, string="<%= x %><%= y %>", vars={"x": 1, "y": 1})
+page.run({"y": 2})
+page.run()
+""")})
+    site.serve("test")
+    assert site.get("").text == "1211"
+
+
+def test_vars_win_over_everything(site):
+    site.write({"test.py": inside("""\
+page = psp.PSP(req, string="<%= form %><%= os %><%= psp %>")
+page.run({"form": 1, "os": 2, "psp": 3})
+""")})
+    site.serve("test")
+    assert site.get("").text == "123"
+
+
+def test_vars_may_replace_req(site):
+    site.write({"test.py": inside("""\
+written = []
+class Mine:
+    def write(self, text, flush=1):
+        written.append(text)
+psp.PSP(req, string="a<%= 1 %>b", vars={"req": Mine()}).run()
+req.write(repr(written))
+""")})
+    site.serve("test")
+    assert site.get("").text == "['a', '1', 'b']"
+
+
+def test_str_of_psp_runs_the_page_and_is_empty(site):
+    site.write({"test.py": inside("""\
+page = psp.PSP(req, string="page")
+req.write("[" + str(page) + "]")
+""")})
+    site.serve("test")
+    response = site.get("")
+    assert response.text == "page[]"
+    assert response.headers["Content-Type"] == "text/html"
+
+
+def test_strings_include_from_the_directory_of_the_request(site):
+    site.write({"b.inc": "one", "test.py": inside("""\
+psp.PSP(req, string='<%@ include file="b.inc"%><%= x() %>',
+        vars={"x": lambda: 1}).run()
+""")})
+    site.serve("test")
+    assert set(site.texts("")) == {"one1"}
+    site.edit("b.inc", "two")
+    assert set(site.texts("")) == {"two1"}
+
+
+def test_strings_import_from_the_directory_of_the_request(site):
+    site.write({"lib.py": "value = 'one'\n", "test.py": inside("""\
+psp.PSP(req, string="<% import lib %><%= lib.value %>").run()
+""")})
+    site.serve("test")
+    assert set(site.texts("")) == {"one"}
+    site.edit("lib.py", "value = 'two'\n")
+    assert set(site.texts("")) == {"two"}
+
+
+def test_strings_are_compiled_once_and_not_kept_for_ever(site):
+    site.write({"test.py": inside("""\
+text = "<%= 1 %>"
+first = psp.PSP(req, string=text).code
+for i in range(10):
+    psp.PSP(req, string=text)
+for i in range(2000):
+    psp.PSP(req, string=f"page {i}")
+again = psp.PSP(req, string=text).code
+req.write(f"{first is again} {len(psp._strings) <= 512}")
+""")})
+    site.serve("test")
+    assert site.get("").text == "True True"
+
+
+def test_flush_sends_what_a_page_wrote(site):
+    site.write({"test.py": inside("""\
+before = req.bytes_sent
+psp.PSP(req, string="x" * 100).run(flush=1)
+req.write(str(req.bytes_sent > before))
+""")})
+    site.serve("test")
+    assert site.get("").text == "x" * 100 + "True"
+
+
+# The listing
+
+def test_a_listing_is_shown_under_pythondebug(psp):
+    site = psp({"a.psp": "<b>text</b>\n<%= 1 %>"}, "PythonDebug On\n")
+    response = site.get("a.psp_")
+    assert response.status == 200
+    assert "&lt;b&gt;text" in response.text
+    assert "req.write(str( 1 ),0)" in response.text
+
+
+def test_a_listing_is_not_shown_without_pythondebug(psp):
+    site = psp({"a.psp": "secret"})
+    assert site.get("a.psp_").status == 404
+
+
+def test_a_listing_of_what_is_no_page_is_not_shown(site):
+    site.write({"a.psp": "page", "lib.py": "secret = 1\n",
+                "data/x.psp": "secret", "closed.psp": "secret"})
+    site.htaccess("""\
+PythonDebug On
+<FilesMatch "\\.psp_?$|_$">
+    SetHandler mod_python
+    PythonHandler mod_python.psp
+</FilesMatch>
+<Files "closed.psp">
+    Require all denied
+</Files>
+""")
+    assert site.get("a.psp_").status == 200
+    assert site.get("lib.py_").status == 404
+    assert site.get("closed.psp_").status == 404
+    site.log.expect("client denied by server configuration")
+    assert site.get("none.psp_").status == 404
+    assert site.get("a.psp__").status == 404
+
+
+def test_display_code_lists_strings_too(site):
+    site.write({"test.py": inside("""\
+psp.PSP(req, string="a & b\\n<%= 1 %>").display_code()
+""")})
+    site.serve("test")
+    text = site.get("").text
+    assert "a &amp; b" in text and "req.write(str( 1 ),0)" in text
+
+
+# Compiled pages
+
+def test_no_compiled_file_beside_a_page_is_read(psp):
+    import marshal
+    evil = marshal.dumps(compile("req.write('evil')", "x", "exec"))
+    site = psp({"a.psp": "good", "a.psc": evil, "a.psp.psc": evil,
+                "a.pyc": evil, "__pycache__/a.cpython-311.pyc": evil})
+    assert site.get("a.psp").text == "good"
+
+
+def test_the_dbm_cache_keeps_what_is_compiled(site):
+    site.make_directory(site.path("cache"))
+    site.path("cache").chmod(0o700)
+    import os
+    import pwd
+    if os.getuid() == 0:
+        os.chown(site.path("cache"), pwd.getpwnam("www-data").pw_uid, -1)
+    site.write({"a.psp": "one <%= 1 %>"})
+    site.serve("mod_python.psp", "PythonOption "
+               "mod_python.psp.cache_database_filename "
+               f"{site.path('cache/pages')}\n")
+    assert set(site.texts("a.psp")) == {"one 1"}
+    assert any(site.path("cache").iterdir())
+    site.edit("a.psp", "two <%= 2 %>")
+    assert set(site.texts("a.psp")) == {"two 2"}
+
+
+def test_a_dbm_cache_that_others_can_write_to_is_not_used(site):
+    site.make_directory(site.path("cache"))
+    site.path("cache").chmod(0o777)
+    site.write({"a.psp": "one"})
+    site.serve("mod_python.psp", "PythonOption PSPDbmCache "
+               f"{site.path('cache/pages')}\n")
+    assert set(site.texts("a.psp")) == {"one"}
+    assert not any(site.path("cache").iterdir())
+    site.log.expect("MPY0561")
+
+
+def test_a_dbm_cache_that_is_broken_is_done_without(site):
+    site.make_directory(site.path("cache"))
+    site.path("cache").chmod(0o755)
+    site.write({"a.psp": "one", "cache/pages": "this is no database"})
+    site.serve("mod_python.psp", "PythonOption PSPDbmCache "
+               f"{site.path('cache/pages')}\n")
+    assert set(site.texts("a.psp")) == {"one"}
+    site.log.expect("MPY0560")

@@ -41,6 +41,20 @@ mp_request_find(mp_state_t *state, mp_request_t *request)
 }
 
 int
+mp_request_drain(PyObject *self)
+{
+    mp_request_object_t *request = (mp_request_object_t *)self;
+    mp_request_writer_t *writer = request->writer;
+    if (!writer) {
+        return 0;
+    }
+    request->writer = NULL; /* it writes like everybody */
+    int failed = writer->send(writer);
+    request->writer = writer;
+    return failed;
+}
+
+int
 mp_request_find_set(PyObject *self, PyObject *name, PyObject **value)
 {
     PyObject *dict = ((mp_request_object_t *)self)->dict;

@@ -13,6 +13,14 @@
 
 extern PyType_Spec mp_request_spec;
 
+/* C code that holds output of a request back for a while. */
+typedef struct mp_request_writer_t mp_request_writer_t;
+struct mp_request_writer_t {
+    /* Somebody else is about to write: send what there is. 0, or -1 with an
+     * exception. [attached] */
+    int (*send)(mp_request_writer_t *writer);
+};
+
 typedef struct {
     mp_proxy_t base;       /* ptr: request_rec * */
     mp_request_t *request; /* our record; valid while ptr is */
@@ -20,6 +28,7 @@ typedef struct {
     PyObject *weakrefs;
     const mp_dir_config_t *section; /* whose directives get_config() copied */
     apr_table_t *directives;        /* the copy, in r->pool */
+    mp_request_writer_t *writer;    /* whoever holds output back, or NULL */
     unsigned content_type_set : 1;  /* by assignment */
 } mp_request_object_t;
 
@@ -79,6 +88,9 @@ const apr_table_t *mp_request_options(mp_request_object_t *self);
  * [attached; detaches while it waits] */
 int mp_request_send(PyObject *self, const char *bytes, Py_ssize_t size,
                     int flush);
+
+/* Have the writer send, if there is one. 0, or -1 with an exception. */
+int mp_request_drain(PyObject *self);
 
 /* An attribute that a program has set: 1, *value is a new reference; 0: there
  * is none, or it is None; -1 with an exception. Costs less than asking for an

@@ -657,6 +657,9 @@ mp_request_internal_redirect(PyObject *self, PyObject *uri)
                         "response would begin within this one");
         return NULL;
     }
+    if (mp_request_drain(self) < 0) {
+        return NULL;
+    }
     mp_thread_suspended_t suspended = mp_thread_suspend();
     ap_internal_redirect(copy, r);
     mp_thread_resume(suspended);

@@ -65,7 +65,7 @@ static response_t *
 open_response(mp_request_object_t *self, request_rec **r)
 {
     *r = mp_request_ptr_open((PyObject *)self);
-    if (!*r) {
+    if (!*r || (self->writer && mp_request_drain((PyObject *)self) < 0)) {
         return NULL;
     }
     response_t *response = get_response(self, *r);

@@ -33,7 +33,16 @@ typedef struct {
     PyObject *globals;    /* of the run, if that is not to be written to req as
                              it is; else NULL */
     int escapes;          /* values are written as HTML */
+    mp_request_writer_t writer;
+    mp_request_writer_t *before; /* the one of the page around this one */
+    char *held;           /* what the page wrote and nobody has sent; on the
+                             stack of the run, NULL afterwards */
+    Py_ssize_t held_size;
 } psp_t;
+
+/* So much is held back. A page that is no longer than this and fails leaves
+ * nothing behind. */
+#define MOST_HELD 8000
 
 /* ---- writing ------------------------------------------------------------ */
 
@@ -62,6 +71,37 @@ write_to_global(psp_t *psp, PyObject *text)
     return done ? 0 : -1;
 }
 
+/* Send what is held. */
+static int
+send_held(psp_t *psp)
+{
+    Py_ssize_t size = psp->held_size;
+    psp->held_size = 0;
+    return size > 0 ? mp_request_send(psp->req, psp->held, size, 0) : 0;
+}
+
+static int
+send_for_others(mp_request_writer_t *writer)
+{
+    return send_held((psp_t *)((char *)writer - offsetof(psp_t, writer)));
+}
+
+static int
+write_bytes(psp_t *psp, const char *bytes, Py_ssize_t size)
+{
+    if (!psp->held || size > MOST_HELD) {
+        return mp_request_send(psp->req, bytes, size, 0); /* sends held, too */
+    }
+    if (!mp_proxy_ptr(psp->req)
+        || (psp->held_size + size > MOST_HELD
+            && mp_request_drain(psp->req) < 0)) {
+        return -1;
+    }
+    memcpy(psp->held + psp->held_size, bytes, (size_t)size);
+    psp->held_size += size;
+    return 0;
+}
+
 static int
 write_text(psp_t *psp, PyObject *text)
 {
@@ -69,14 +109,14 @@ write_text(psp_t *psp, PyObject *text)
         return write_to_global(psp, text);
     }
     if (PyUnicode_Check(text) && PyUnicode_IS_COMPACT_ASCII(text)) {
-        return mp_request_send(psp->req, (char *)PyUnicode_1BYTE_DATA(text),
-                               PyUnicode_GET_LENGTH(text), 0);
+        return write_bytes(psp, (char *)PyUnicode_1BYTE_DATA(text),
+                           PyUnicode_GET_LENGTH(text));
     }
     mp_text_view_t view;
     if (mp_text_view(&view, text, "text") < 0) {
         return -1;
     }
-    int failed = mp_request_send(psp->req, view.bytes, view.size, 0);
+    int failed = write_bytes(psp, view.bytes, view.size);
     mp_text_release(&view);
     return failed;
 }
@@ -111,10 +151,10 @@ write_bytes_as_html(psp_t *psp, const char *bytes, Py_ssize_t size)
         while (stop < end && !entity(*stop)) {
             stop++;
         }
-        failed = mp_request_send(psp->req, bytes, stop - bytes, 0);
+        failed = write_bytes(psp, bytes, stop - bytes);
         if (stop < end && !failed) {
-            failed = mp_request_send(psp->req, entity(*stop),
-                                     (Py_ssize_t)strlen(entity(*stop)), 0);
+            failed = write_bytes(psp, entity(*stop),
+                                 (Py_ssize_t)strlen(entity(*stop)));
         }
         bytes = stop + 1;
     }
@@ -282,6 +322,7 @@ typedef struct {
     psp_t *psp;
     PyObject *globals;
     int made_session;
+    int is_all; /* the page is all there is: nobody is to see a part of it */
 } run_t;
 
 static int
@@ -450,6 +491,9 @@ end_badly(run_t *run, int flush)
     }
     else {
         show_included(run, exc);
+        if (run->is_all && !run->psp->error_page) {
+            run->psp->held_size = 0;
+        }
         if (run->psp->error_page) {
             failed = run_error_page(run, exc, flush);
             Py_DECREF(exc);
@@ -466,7 +510,7 @@ end_badly(run_t *run, int flush)
 static int
 end_well(run_t *run, int flush)
 {
-    if (save_session(run) < 0) {
+    if (save_session(run) < 0 || mp_request_drain(run->req) < 0) {
         return -1;
     }
     PyObject *done = flush ? mp_request_flush(run->req, NULL)
@@ -475,11 +519,46 @@ end_well(run_t *run, int flush)
     return done ? 0 : -1;
 }
 
+/* From now on what the page writes is held back. 0 or -1. */
+static int
+begin_holding(run_t *run, char *held)
+{
+    mp_request_object_t *req = (mp_request_object_t *)run->req;
+    psp_t *psp = run->psp;
+    if (mp_request_drain(run->req) < 0) {
+        return -1;
+    }
+    psp->held = held;
+    psp->writer.send = send_for_others;
+    psp->before = req->writer;
+    req->writer = &psp->writer;
+    return 0;
+}
+
+/* The rest is sent, whatever happened. */
+static int
+end_holding(run_t *run)
+{
+    mp_request_object_t *req = (mp_request_object_t *)run->req;
+    if (req->writer != &run->psp->writer) {
+        return 0; /* it did not begin */
+    }
+    PyObject *exc = PyErr_GetRaisedException();
+    int failed = mp_request_drain(run->req);
+    req->writer = run->psp->before;
+    run->psp->held = NULL;
+    if (exc) {
+        PyErr_SetRaisedException(exc); /* the first one counts */
+    }
+    return failed;
+}
+
 /* 0, or -1 with an exception. */
 static int
 run_page(run_t *run, int flush)
 {
-    int failed = prepare(run);
+    char held[MOST_HELD];
+    int failed = prepare(run) < 0 || begin_holding(run, held) < 0 ? -1 : 0;
     if (!failed) {
         PyObject *done = PyEval_EvalCode(run->page->code, run->globals,
                                          run->globals);
@@ -495,6 +574,7 @@ run_page(run_t *run, int flush)
         failed |= kept ? -1 : 0;
     }
     if (run->psp) {
+        failed |= end_holding(run);
         Py_CLEAR(run->psp->globals);
     }
     Py_XDECREF(run->psp);
@@ -639,7 +719,7 @@ function_handler(PyObject *module, PyObject *req)
     }
     ap_set_content_type(r, "text/html");
     ((mp_request_object_t *)req)->content_type_set = 1;
-    run_t run = {.state = state, .page = page, .req = req};
+    run_t run = {.state = state, .page = page, .req = req, .is_all = 1};
     int failed = run_page(&run, 0);
     Py_DECREF(page);
     return failed ? NULL : PyLong_FromLong(OK);

@@ -24,7 +24,7 @@ typedef struct {
     double timeout;
 } head_t;
 
-static const char magic[8] = "session1";
+static const char magic[9] = "session1"; /* without its NUL */
 
 static mp_session_t *
 session_of(PyObject *self)
@@ -107,7 +107,7 @@ fetch(const mp_session_t *session, mp_store_value_t *value, head_t *head)
     }
     if (value->size >= sizeof(*head)) {
         memcpy(head, value->bytes, sizeof(*head));
-        if (!memcmp(head->magic, magic, sizeof(magic))) {
+        if (!memcmp(head->magic, magic, sizeof(head->magic))) {
             return 1;
         }
     }
@@ -146,7 +146,7 @@ put(const mp_session_t *session, PyObject *data, head_t *head)
         PyErr_NoMemory();
         return -1;
     }
-    memcpy(head->magic, magic, sizeof(magic));
+    memcpy(head->magic, magic, sizeof(head->magic));
     memcpy(record, head, sizeof(*head));
     memcpy(record + sizeof(*head), PyBytes_AS_STRING(pickle),
            size - sizeof(*head));

@@ -201,6 +201,10 @@ get_or_make(mp_state_t *state, PyObject *req,
     if (meant) {
         return meant < 0 ? NULL : use_again(session, choice);
     }
+    /* At the end of the request nobody is left to send its cookie. */
+    if (!mp_request_ptr_kept(req)) {
+        return NULL;
+    }
     PyObject *class = find_class(state, req);
     PyObject *made = class ? make_session(state, class, req, choice) : NULL;
     Py_XDECREF(class);

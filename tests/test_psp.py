@@ -121,6 +121,75 @@ def test_functions_of_a_page_write_text(psp):
         "<td>0</td><td>1</td><td>2</td>"
 
 
+# Sessions
+
+VISITS = "<% session['n'] = session.get('n', 0) + 1 %><%= session['n'] %>"
+
+
+def cookie(response):
+    return {"Cookie": response.headers["Set-Cookie"].partition(";")[0]}
+
+
+def test_a_session_lasts_from_page_to_page(psp):
+    site = psp({"a.psp": VISITS})
+    first = site.get("a.psp")
+    again = [site.get("a.psp", headers=cookie(first)).text
+             for _ in range(3)]
+    assert [first.text, *again] == ["1", "2", "3", "4"]
+
+
+def test_a_page_that_does_not_use_the_session_has_none(psp):
+    site = psp({"a.psp": "text <%\ndef f():\n    session\n# end\n%>"})
+    assert "Set-Cookie" not in site.get("a.psp").headers
+
+
+def test_a_session_made_for_the_page_goes_with_it(site):
+    site.write({"a.psp": "<%= req.session is session %> ", "test.py": inside(
+        """\
+psp.PSP(req, "a.psp").run()
+req.write(str(hasattr(req, "session")))
+""")})
+    site.serve("test")
+    assert site.get("").text == "True False"
+
+
+def test_the_session_of_the_request_is_the_page_s(site):
+    site.write({"a.psp": VISITS, "test.py": inside("""\
+session = req.get_session()
+psp.PSP(req, "a.psp").run()
+session["n"] += 10
+psp.PSP(req, string="<%= session['n'] %>").run()
+req.session = session
+psp.PSP(req, "a.psp").run()
+req.write(str(req.session is session))
+""")})
+    site.serve("test")
+    assert site.get("").text == "11112True"
+
+
+def test_the_session_is_saved_when_the_page_redirects(psp):
+    site = psp({"a.psp": "<% session['x'] = 'kept'; psp.redirect('/') %>",
+                "b.psp": "<%= session.get('x') %>"})
+    first = site.get("a.psp")
+    assert first.status == 302
+    assert site.get("b.psp", headers=cookie(first)).text == "kept"
+
+
+def test_the_error_page_has_the_same_session(psp):
+    site = psp({"a.psp": "<% psp.set_error_page('e.psp'); session['x'] = 1 "
+                         "%><% 1 / 0 %>", "e.psp": "<%= session['x'] %>"})
+    assert site.get("a.psp").text == "1"
+
+
+def test_a_session_of_a_page_that_fails_is_free(psp):
+    site = psp({"a.psp": VISITS + "<%\nif form.getfirst('bad'):\n"
+                         "    1 / 0\n# end\n%>"})
+    first = site.get("a.psp")
+    assert site.get("a.psp?bad=1", headers=cookie(first)).status == 500
+    site.log.expect("MPY0401")
+    assert site.get("a.psp", headers=cookie(first)).text == "2"
+
+
 # Writing
 
 def test_blocks_repeat_their_text(psp):

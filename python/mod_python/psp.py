@@ -26,11 +26,7 @@ from _psp import parse, parsestring
 from _web import PSPInterface
 from _web import psp_handler as handler
 
-from mod_python import apache, util
-try:
-    from mod_python import Session
-except ImportError:
-    Session = None
+from mod_python import Session, apache, util
 
 # What pages do not get.
 _PRIVATE = {"dis", "importlib", "linecache", "marshal", "sha256", "html",
@@ -319,9 +315,8 @@ def _is_private(directory):
     except OSError as error:
         private, reason = False, error.strerror
     if not private:
-        apache.log_error(f"MPY0561: the directory {directory!r} of the PSP "
-                         f"cache is not used: {reason}",
-                         apache.APLOG_WARNING)
+        _web.psp_warn_directory(f"the directory {directory!r} of the PSP "
+                                f"cache is not used: {reason}")
     return private
 
 
@@ -340,9 +335,8 @@ def _with_cache(use):
         with dbm.open(name, "c", 0o600) as database:
             return use(database)
     except (OSError, EOFError, ValueError, TypeError, *dbm.error) as error:
-        apache.log_error(f"MPY0560: the PSP cache {name!r} cannot be used: "
-                         f"{type(error).__name__}: {error}",
-                         apache.APLOG_WARNING)
+        _web.psp_warn_cache(f"the PSP cache {name!r} cannot be used: "
+                            f"{type(error).__name__}: {error}")
         return None
     finally:
         _apache._global_unlock(apache.main_server, None, 0)

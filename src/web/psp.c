@@ -13,6 +13,7 @@
 #include "server/config.h"
 #include "web/form.h"
 #include "web/psp_page.h"
+#include "web/session_base.h"
 #include "web/state.h"
 
 #include <apr_strings.h>
@@ -271,8 +272,11 @@ find_session(mp_state_t *state, PyObject *req, int *is_made)
     if (mp_request_find_set(req, web->names.session, &session) != 0) {
         return session;
     }
-    *is_made = 1;
-    return PyObject_CallMethodNoArgs(req, web->names.get_session);
+    const mp_request_t *request = ((mp_request_object_t *)req)->request;
+    int is_there = mp_session_find(state, request->root) != NULL;
+    session = PyObject_CallMethodNoArgs(req, web->names.get_session);
+    *is_made = session && !is_there;
+    return session;
 }
 
 /* Is it there to be seen by the page, whatever request and page say? */

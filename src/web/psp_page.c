@@ -14,6 +14,8 @@
 #include "importer/page.h"
 #include "objects/request.h"
 #include "runtime/text.h"
+#include "runtime/thread.h"
+#include "server/log.h"
 #include "web/state.h"
 
 #include <stdlib.h>
@@ -363,7 +365,41 @@ function_make(PyObject *module, PyObject *args)
     return (PyObject *)page;
 }
 
+/* ---- the cache ---------------------------------------------------------- */
+
+static PyObject *
+warn(PyObject *text, const char *code)
+{
+    mp_text_view_t view;
+    if (mp_text_view(&view, text, "text") < 0) {
+        return NULL;
+    }
+    mp_log_place_t place = mp_thread_place();
+    mp_thread_suspended_t held = mp_thread_suspend();
+    mp_log(place, APLOG_WARNING, 0, code, "%s", view.bytes);
+    mp_thread_resume(held);
+    mp_text_release(&view);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+function_warn_cache(PyObject *module, PyObject *text)
+{
+    return warn(text, "MPY0560");
+}
+
+static PyObject *
+function_warn_directory(PyObject *module, PyObject *text)
+{
+    return warn(text, "MPY0561");
+}
+
 PyMethodDef mp_psp_page_functions[] = {
+    {"psp_warn_cache", function_warn_cache, METH_O,
+     "psp_warn_cache(text)\n--\n\nThe dbm cache fails: to the log."},
+    {"psp_warn_directory", function_warn_directory, METH_O,
+     "psp_warn_directory(text)\n--\n\n"
+     "The directory of the dbm cache is not private: to the log."},
     {"psp_find", function_find, METH_VARARGS, find_doc},
     {"psp_make", function_make, METH_VARARGS, make_doc},
     {NULL, NULL, 0, NULL}

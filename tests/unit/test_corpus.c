@@ -13,6 +13,8 @@
 
 #include "../fuzz/fuzz_params.c"
 
+#include "../fuzz/fuzz_pspscan.c"
+
 typedef int fuzz_fn(const uint8_t *data, size_t size);
 
 static const struct {
@@ -22,6 +24,7 @@ static const struct {
     {"urlencoded", fuzz_urlencoded},
     {"multipart", fuzz_multipart},
     {"params", fuzz_params},
+    {"pspscan", fuzz_pspscan},
 };
 
 static fuzz_fn *running;

@@ -14,6 +14,7 @@ import importlib.util
 import linecache
 import marshal
 import os
+import re
 import sys
 from hashlib import sha256
 from html import escape
@@ -30,7 +31,7 @@ from mod_python import Session, apache, util
 
 # What pages do not get.
 _PRIVATE = {"dis", "importlib", "linecache", "marshal", "sha256", "html",
-            "CodeType", "TracebackType"}
+            "re", "CodeType", "TracebackType"}
 
 _OPTION = "mod_python.psp.cache_database_filename"
 
@@ -143,9 +144,16 @@ _FAR = 1 << 20
 """Lines of the n-th included file begin at n times this."""
 
 
+# As PEP 263 has it: in the first line, or in the second below a comment.
+_CODING = re.compile(rb"\A(?:[ \t\f]*(?:#[^\n]*)?\n)?"
+                     rb"[ \t\f]*#[^\n]*?coding[:=][ \t]*[-\w.]")
+
+
 def _decode(program):
     """A program as text: UTF-8, or what its coding line says."""
-    return importlib.util.decode_source(program)
+    if _CODING.match(program):
+        return importlib.util.decode_source(program)
+    return program.decode()
 
 
 def _globals():

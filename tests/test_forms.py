@@ -1036,3 +1036,34 @@ def test_forms_leak_nothing(site):
             body, "multipart/form-data; boundary=xx")).text)
             for _ in range(60)]
     assert abs(counts[-1] - counts[20]) < 20, counts
+
+
+def test_a_callback_may_look_at_the_form_and_begin_it_anew(site):
+    assert value(site, """
+        import io
+        from mod_python import util
+        seen = []
+        class Form(util.FieldStorage):
+            def __init__(self, req):
+                super().__init__(req, file_callback=self.make)
+            def make(self, name):
+                seen.append((len(self), self.keys(), len(self.list)))
+                if name == "2.txt":
+                    util.FieldStorage.__init__(self, req)
+                return io.BytesIO()
+        form = Form(req)
+        return seen, [(name, field.value) for name, field in form.items()]
+        """, "?q=1", **uploaded(
+            part(b"x"), file_part(b"1", "1.txt", "one"),
+            file_part(b"2", "2.txt", "two"), part(b"y", "form-data; name=b"))
+        ) == ([(0, [], 0), (0, [], 0)],
+              [("q", "1"), ("a", "x"), ("one", b"1"), ("two", b"2"),
+               ("b", "y")])
+
+
+def test_headers_of_parts_count_as_memory(site):
+    serve_form(site, "return len(form.list)", "PythonFormLimitMemory 1K")
+    one = part(b"", 'form-data; name="a"', "A: " + 100 * "x")
+    assert site.request(**uploaded(*[one] * 5)).text == "5"
+    assert site.request(**uploaded(*[one] * 20)).status == 413
+    site.log.expect("MPY0500.*PythonFormLimitMemory")

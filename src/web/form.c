@@ -20,7 +20,10 @@
 
 /* ---- making it ---- */
 
-/* Read request into self, which is fresh. 0, or -1 with an exception. */
+/* Read request into self. 0, or -1 with an exception.
+ *
+ * The fields become the form's at the end: callbacks of a program may look at
+ * the form, and even begin it anew, while its body is read. */
 static int
 fill(mp_form_t *self, PyObject *request, int keep_blank,
      PyObject *file_callback, PyObject *field_callback)
@@ -31,16 +34,21 @@ fill(mp_form_t *self, PyObject *request, int keep_blank,
                      Py_TYPE(request)->tp_name);
         return -1;
     }
+    mp_fields_t fields;
+    mp_fields_init(&fields, NULL);
     mp_form_body_t body = {
         .state = self->state,
         .request = (mp_request_object_t *)request,
-        .fields = &self->fields,
-        .charset = self->charset,
+        .fields = &fields,
         .keep_blank = keep_blank,
         .file_callback = file_callback,
         .field_callback = field_callback,
     };
-    return mp_form_body_read(&body);
+    const int failed = mp_form_body_read(&body);
+    mp_form_rows_clear(self);
+    self->fields = fields;
+    strcpy(self->charset, body.charset);
+    return failed;
 }
 
 PyObject *
@@ -101,7 +109,6 @@ init_form(PyObject *object, PyObject *args, PyObject *keywords)
              || check_callback(&field_callback, "field_callback") < 0) {
         return -1;
     }
-    mp_form_rows_clear(self);
     return fill(self, request, keep_blank, file_callback, field_callback);
 }
 

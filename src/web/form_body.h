@@ -16,11 +16,11 @@ typedef struct {
     mp_state_t *state;
     mp_request_object_t *request;
     mp_fields_t *fields;      /* where they go; part: mp_part_t * */
-    char *charset;            /* of the form: MP_CHARSET_SIZE bytes */
     PyObject *file_callback;  /* borrowed, or NULL */
     PyObject *field_callback;
     int keep_blank;
     /* The rest belongs to the reader. */
+    char charset[MP_CHARSET_SIZE]; /* mp_part_decode(); for the form, too */
     mp_limits_t limits;
     apr_int64_t spool_size;   /* bytes of a file that stay in memory */
     const char *directory;    /* of temporary files; while parts are read */
@@ -28,6 +28,7 @@ typedef struct {
     int error;                /* errno of a file that cannot be stored */
     int is_attached;          /* parts are read attached, for callbacks */
     apr_uint64_t files;
+    apr_uint64_t headers;     /* bytes of them that the parts hold */
     mp_part_t *part;          /* of the part that is being read */
     size_t name;              /* of it: offsets into the text */
     size_t value;

@@ -119,6 +119,12 @@ begin_part(void *caller, char *headers, size_t size)
 {
     mp_form_body_t *body = caller;
     body->name = body->value = body->fields->size;
+    body->headers += size;
+    int fault = mp_limits_check(&body->limits, MP_LIMIT_MEMORY,
+                                body->headers + body->fields->size);
+    if (fault) {
+        return fault;
+    }
     body->part = mp_part_create(headers, size, body->charset);
     if (!body->part) {
         return MP_FAULT_MEMORY;
@@ -128,7 +134,7 @@ begin_part(void *caller, char *headers, size_t size)
     if (!copy) {
         return MP_FAULT_MEMORY;
     }
-    const int fault = begin_named(body, copy);
+    fault = begin_named(body, copy);
     free(copy);
     return fault;
 }

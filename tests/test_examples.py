@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+import tempfile
 import urllib.parse
 from pathlib import Path
 
@@ -114,9 +115,23 @@ def test_a_form_of_another_page_is_refused(book):
     assert visitor.ask("sign").status == 405
 
 
-def test_without_an_option_the_entries_are_in_a_directory_of_their_own(site):
+@pytest.fixture
+def no_directory_left():
+    """Nothing stays in the system's temporary directory."""
+    def found():
+        return set(Path(tempfile.gettempdir()).glob("guestbook-*"))
+    before = found()
+    yield
+    for path in found() - before:
+        shutil.rmtree(path)
+
+
+def test_without_an_option_the_entries_are_in_a_directory_of_their_own(
+        site, no_directory_left):
     visitor = Visitor(copy(site, "guestbook"))
     assert visitor.ask("").status == 200
+    directory, = Path(tempfile.gettempdir()).glob("guestbook-*")
+    assert directory.stat().st_mode & 0o777 == 0o700
     site.edit("pages.py", site.text("pages.py").replace(
         "<h1>Guest book</h1>", "<h1>Visitors</h1>"))
     assert "<h1>Visitors</h1>" in visitor.ask("").text
@@ -205,6 +220,16 @@ def test_the_psp_site_shows_items_and_counts_visits(site):
     assert "It costs 1.80 EUR." in page
     for wrong in ("?number=9", "?number=-1", "?number=x", ""):
         assert visitor.ask("item.psp" + wrong).status == 404
+
+
+@pytest.mark.parametrize("name, program", [
+    ("psp", "catalogue.py"), ("filter", "frame.py"), ("flask", "board.py"),
+    ("guestbook", "entries.py"), ("authentication", "accounts.py")])
+def test_no_example_shows_its_programs(site, name, program):
+    response = copy(site, name).get(program)
+    assert "import " not in response.text
+    assert "MEMBERS" not in response.text
+    site.log.allow("AH01630")
 
 
 def test_pages_follow_what_they_are_made_of(site):

@@ -694,7 +694,7 @@ function_is_page(PyObject *module, PyObject *args)
 }
 
 PyDoc_STRVAR(handler_doc,
-"handler(req)\n--\n\n"
+"handler(req, /)\n--\n\n"
 "Answer a request with the PSP page that req.filename names, as text/html;\n"
 "404 when there is none. With PythonDebug On and an underscore at the end of\n"
 "the name: the listing of the page without it.");

@@ -459,7 +459,7 @@ function_parse(PyObject *module, PyObject *args, PyObject *keywords)
 }
 
 PyDoc_STRVAR(parsestring_doc,
-"parsestring(s)\n--\n\n"
+"parsestring(s, /)\n--\n\n"
 "The Python program that a page becomes whose text is s (str or bytes): str.\n"
 "SyntaxError, UnicodeDecodeError; OSError for files that it includes.");
 

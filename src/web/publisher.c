@@ -562,7 +562,7 @@ tell_of_nothing(mp_request_object_t *req)
 }
 
 PyDoc_STRVAR(handler_doc,
-"handler(req)\n--\n\n"
+"handler(req, /)\n--\n\n"
 "Publish the object that the URL names: the file is a module (its name with\n"
 "or without .py; index.py when there is none), the path after it an object\n"
 "in that. 404 when there is none; 403 for what is not to be published; 405\n"
@@ -646,13 +646,15 @@ PyDoc_STRVAR(get_page_doc,
 "on. Not to be kept beyond the request.");
 
 static PyObject *
-function_get_page(PyObject *module, PyObject *args)
+function_get_page(PyObject *module, PyObject *args, PyObject *keywords)
 {
+    static char *names[] = {"req", "path", NULL};
     mp_state_t *state = mp_state_of_module(module);
     PyObject *req, *page = NULL;
     const char *path;
-    if (!PyArg_ParseTuple(args, "O!s:get_page", state->types[MP_TYPE_REQUEST],
-                          &req, &path)) {
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O!s:get_page", names,
+                                     state->types[MP_TYPE_REQUEST], &req,
+                                     &path)) {
         return NULL;
     }
     PyObject *normal = page_path(req, path);
@@ -755,12 +757,14 @@ PyDoc_STRVAR(publish_object_doc,
 "first. True when something was written.");
 
 static PyObject *
-function_publish_object(PyObject *module, PyObject *args)
+function_publish_object(PyObject *module, PyObject *args, PyObject *keywords)
 {
+    static char *names[] = {"req", "object", NULL};
     mp_state_t *state = mp_state_of_module(module);
     PyObject *req, *object;
-    if (!PyArg_ParseTuple(args, "O!O:publish_object",
-                          state->types[MP_TYPE_REQUEST], &req, &object)) {
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O!O:publish_object",
+                                     names, state->types[MP_TYPE_REQUEST],
+                                     &req, &object)) {
         return NULL;
     }
     int written = publish(state, req, object);
@@ -772,10 +776,9 @@ function_publish_object(PyObject *module, PyObject *args)
 
 PyMethodDef mp_publisher_functions[] = {
     {"publisher_handler", function_handler, METH_O, handler_doc},
-    {"get_page", function_get_page, METH_VARARGS, get_page_doc},
+    {"get_page", KEYWORDS(function_get_page), get_page_doc},
     {"process_auth", KEYWORDS(function_process_auth), process_auth_doc},
     {"resolve_object", KEYWORDS(function_resolve_object), resolve_object_doc},
-    {"publish_object", function_publish_object, METH_VARARGS,
-     publish_object_doc},
+    {"publish_object", KEYWORDS(function_publish_object), publish_object_doc},
     {NULL, NULL, 0, NULL}
 };

@@ -1,0 +1,16 @@
+"""The types of mod_python.publisher."""
+
+from types import ModuleType
+from typing import Any
+
+from mod_python.apache import mp_request
+
+def handler(req: mp_request, /) -> int: ...
+def get_page(req: mp_request, path: str) -> ModuleType: ...
+def process_auth(req: mp_request, object: Any, realm: str = "unknown",
+                 user: str | None = None, passwd: str | None = None
+                 ) -> tuple[str, str | None, str | None]: ...
+def resolve_object(req: mp_request, obj: Any, object_str: str,
+                   realm: str | None = None, user: str | None = None,
+                   passwd: str | None = None) -> Any: ...
+def publish_object(req: mp_request, object: Any) -> bool: ...

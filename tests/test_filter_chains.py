@@ -139,18 +139,53 @@ def test_a_canned_error_page_passes_no_filter(own_server):
     assert "Not Found" in response.text
 
 
+PASSING = """
+    def outputfilter(filter):
+        filter.pass_on()
+    """
+TAGGING = """
+    def outputfilter(filter):
+        filter.req.headers_out["ETag"] = '"mine"'
+        while data := filter.read():
+            filter.write(data.upper())
+    """
+
+
 def test_head_and_304_have_no_body(own_server):
     server = configured(own_server, """
         PythonOutputFilter f f
         SetOutputFilter f
-        """, {"f.py": UPPER, "page.txt": "text"})
+        """, {"f.py": PASSING, "page.txt": "text"})
     with server.connect() as connection:
         first = connection.get("/site/page.txt")
         assert connection.request("/site/page.txt", "HEAD").body == b""
         again = connection.get("/site/page.txt", headers={
             "If-None-Match": first.headers["ETag"]})
         assert (again.status, again.body) == (304, b"")
-        assert connection.get("/site/page.txt").text == "TEXT"
+        assert connection.get("/site/page.txt").text == "text"
+
+
+def test_a_browser_that_reloads_sees_an_edited_filter(own_server):
+    server = configured(own_server, """
+        PythonOutputFilter f f
+        SetOutputFilter f
+        """, {"f.py": UPPER, "page.txt": "Text"})
+    first = server.site.get("page.txt")
+    assert first.text == "TEXT"
+    assert not {"ETag", "Last-Modified"} & set(first.headers.keys())
+    server.site.edit("f.py", UPPER.replace("upper", "lower"))
+    assert server.site.get("page.txt").text == "text"
+
+
+def test_validators_that_a_filter_sets_stay(own_server):
+    server = configured(own_server, """
+        PythonOutputFilter f f
+        SetOutputFilter f
+        """, {"f.py": TAGGING, "page.txt": "text"})
+    response = server.site.get("page.txt")
+    assert response.text == "TEXT"
+    assert response.headers["ETag"] == '"mine"'
+    assert "Last-Modified" not in response.headers
 
 
 def test_a_range_is_one_of_the_filtered_content(own_server):

@@ -254,6 +254,7 @@ filter_output(ap_filter_t *f, apr_bucket_brigade *brigade)
     }
     if (!filter->disabled && !filter->begun) {
         apr_table_unset(f->r->headers_out, "Content-Length");
+        mp_filter_note_validators(filter);
         filter->begun = 1;
     }
     filter->rest = brigade;

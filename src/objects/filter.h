@@ -20,6 +20,9 @@ extern PyType_Spec mp_filter_spec;
 
 #define MP_FILTER_PIECE 0x100000
 
+/* Headers that say which version of the content this is. */
+#define MP_FILTER_VALIDATORS 3
+
 /* One filter of one request; in its pool, and as f->ctx there. */
 typedef struct {
     ap_filter_t *f;              /* set with each call */
@@ -35,6 +38,8 @@ typedef struct {
     apr_bucket_brigade *held;    /* input: what the next reader gets */
     apr_bucket_brigade brigades[3]; /* in, taken and out */
     apr_off_t written;           /* bytes in out */
+    const char *validators[MP_FILTER_VALIDATORS]; /* output: the producer's,
+                                    until the handler writes */
     int *flush_now;              /* element: mod_include's */
     apr_status_t status;         /* of passing on or fetching; the first that
                                     is not APR_SUCCESS stays */
@@ -63,6 +68,10 @@ PyObject *mp_filter_wrap(mp_state_t *state, mp_filter_t *filter,
  * there are no data in front of them, metadata only. Files are read as far as
  * that. [detached] */
 apr_status_t mp_filter_cut(mp_filter_t *filter);
+
+/* The first brigade of an output filter has come: note its validators, which
+ * go when the handler writes something else instead. */
+void mp_filter_note_validators(mp_filter_t *filter);
 
 /* Hand filter->out to the next output filter. [detached] */
 apr_status_t mp_filter_pass(mp_filter_t *filter);

@@ -392,6 +392,35 @@ send_written(mp_filter_t *filter)
     Py_RETURN_NONE;
 }
 
+static const char *const validators[MP_FILTER_VALIDATORS] = {
+    "ETag", "Last-Modified", "Content-MD5",
+};
+
+void
+mp_filter_note_validators(mp_filter_t *filter)
+{
+    for (int i = 0; i < MP_FILTER_VALIDATORS; i++) {
+        filter->validators[i] = apr_table_get(filter->f->r->headers_out,
+                                              validators[i]);
+    }
+}
+
+/* What is sent is not what the producer's validators are about: a client that
+ * got them would be told 304 after an edit of the filter. Those that the
+ * program has set since are its own. */
+static void
+drop_validators(mp_filter_t *filter)
+{
+    apr_table_t *headers = filter->f->r->headers_out;
+    for (int i = 0; i < MP_FILTER_VALIDATORS; i++) {
+        const char *noted = filter->validators[i];
+        if (noted && apr_table_get(headers, validators[i]) == noted) {
+            apr_table_unset(headers, validators[i]);
+        }
+        filter->validators[i] = NULL;
+    }
+}
+
 PyObject *
 mp_filter_write(PyObject *self, PyObject *data)
 {
@@ -404,6 +433,7 @@ mp_filter_write(PyObject *self, PyObject *data)
         mp_text_release(&view);
         return NULL;
     }
+    drop_validators(filter);
     apr_status_t status = apr_brigade_write(filter->out, NULL, NULL,
                                             view.bytes,
                                             (apr_size_t)view.size);

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from forms import (
+from bodies import (
     URLENCODED, file_part, multipart, part, pieces, posted, serve_form, show,
     uploaded)
 from inline import serve, value

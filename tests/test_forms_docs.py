@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from forms import file_part, posted, uploaded
+from bodies import file_part, posted, uploaded
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/forms.md"
 

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from forms import URLENCODED, file_part, multipart, part
+from bodies import URLENCODED, file_part, multipart, part
 
 SOAK = int(os.environ.get("MP_SOAK", "1"))  # times the work of soak tests
 FORMS = 2000 * SOAK

@@ -297,7 +297,8 @@ class Struct(ctypes.Structure):
         return Struct
 pointer = ctypes.POINTER(Struct)
 """, r"function Struct\.f FILE <- class Struct "
-     r".*<- ctypes\._pointer_type_cache"),
+     # From 3.13 on also a part of _ctypes' own, whichever is found first.
+     r".*<- (ctypes\._pointer_type_cache|C code of module _ctypes)"),
     "ContextVar": (CLASS + """
 import contextvars
 var = contextvars.ContextVar("shop.basket")

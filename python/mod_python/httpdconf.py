@@ -144,7 +144,10 @@ _DIRECTIVES = dict.fromkeys("""
     NumServers Options PidFile PythonAccessHandler PythonAuthenHandler
     PythonAuthnProvider PythonAuthzHandler PythonAutoReload
     PythonCleanupHandler PythonConnectionHandler PythonDebug PythonEnablePdb
-    PythonFixupHandler PythonHandler PythonHandlerModule
+    PythonFixupHandler PythonFormCharset PythonFormLimitBody
+    PythonFormLimitFieldSize PythonFormLimitFields PythonFormLimitFileSize
+    PythonFormLimitFiles PythonFormLimitHeaderSize PythonFormLimitHeaders
+    PythonFormLimitMemory PythonFormSpoolSize PythonHandler PythonHandlerModule
     PythonHeaderParserHandler PythonHome PythonImport PythonInitHandler
     PythonInputFilter PythonInterpreter PythonLogHandler PythonModulePath
     PythonOptimize PythonOption PythonOutputFilter PythonPath

@@ -9,40 +9,43 @@
 
 /* More than any form that a person fills in, and bounded: a child that is
  * sent the worst keeps LimitMemory in memory and LimitFiles files open. */
+const mp_limits_t mp_limits_default = {{
+    [MP_LIMIT_FIELDS] = 1000,
+    [MP_LIMIT_FIELD_SIZE] = 2 * KIB * KIB,
+    [MP_LIMIT_MEMORY] = 16 * KIB * KIB,
+    [MP_LIMIT_FILES] = 100,
+    [MP_LIMIT_FILE_SIZE] = 0,
+    [MP_LIMIT_HEADERS] = 32,
+    [MP_LIMIT_HEADER_SIZE] = 16 * KIB,
+    [MP_LIMIT_BODY] = KIB * KIB * KIB,
+}};
+
 const mp_limit_row_t mp_limit_rows[MP_LIMIT_COUNT] = {
     [MP_LIMIT_FIELDS] = {
         "PythonFormLimitFields", "mod_python.form.limit_fields",
-        "fields", 1000},
+        "fields"},
     [MP_LIMIT_FIELD_SIZE] = {
         "PythonFormLimitFieldSize", "mod_python.form.limit_field_size",
-        "bytes in one field", 2 * KIB * KIB},
+        "bytes in one field"},
     [MP_LIMIT_MEMORY] = {
         "PythonFormLimitMemory", "mod_python.form.limit_memory",
-        "bytes in all fields that are not files", 16 * KIB * KIB},
+        "bytes in all fields that are not files"},
     [MP_LIMIT_FILES] = {
         "PythonFormLimitFiles", "mod_python.form.limit_files",
-        "files", 100},
+        "files"},
     [MP_LIMIT_FILE_SIZE] = {
         "PythonFormLimitFileSize", "mod_python.form.limit_file_size",
-        "bytes in one file", 0},
+        "bytes in one file"},
     [MP_LIMIT_HEADERS] = {
         "PythonFormLimitHeaders", "mod_python.form.limit_headers",
-        "headers in one part", 32},
+        "headers in one part"},
     [MP_LIMIT_HEADER_SIZE] = {
         "PythonFormLimitHeaderSize", "mod_python.form.limit_header_size",
-        "bytes in the headers of one part", 16 * KIB},
+        "bytes in the headers of one part"},
     [MP_LIMIT_BODY] = {
         "PythonFormLimitBody", "mod_python.form.limit_body",
-        "bytes in the body", KIB * KIB * KIB},
+        "bytes in the body"},
 };
-
-void
-mp_limits_init(mp_limits_t *limits)
-{
-    for (int i = 0; i < MP_LIMIT_COUNT; i++) {
-        limits->most[i] = mp_limit_rows[i].value;
-    }
-}
 
 /* Bits to shift for the unit behind the digits, or -1. */
 static int

@@ -29,7 +29,6 @@ typedef struct {
     const char *directive; /* that sets it */
     const char *option;    /* the same as a PythonOption */
     const char *what;      /* "fields" */
-    apr_int64_t value;     /* when nobody says anything */
 } mp_limit_row_t;
 
 extern const mp_limit_row_t mp_limit_rows[MP_LIMIT_COUNT];
@@ -48,8 +47,8 @@ mp_limits_check(const mp_limits_t *limits, mp_limit_t limit,
     return most && value > (apr_uint64_t)most ? MP_FAULT_LIMIT(limit) : 0;
 }
 
-/* The defaults. */
-void mp_limits_init(mp_limits_t *limits);
+/* When nobody says anything. */
+extern const mp_limits_t mp_limits_default;
 
 /* A number of bytes or things as it stands in a configuration: digits, and K,
  * M or G behind them for powers of 1024. 0, or -1 when it is none. */

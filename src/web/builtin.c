@@ -6,6 +6,7 @@
 
 #include "web/cgi.h"
 #include "web/cookie_jar.h"
+#include "web/form.h"
 #include "web/fs_data.h"
 #include "web/query.h"
 #include "web/psp.h"
@@ -54,6 +55,7 @@ static PyMethodDef *const functions[] = {
 /* Exceptions and the like. */
 static int (*const add[])(mp_state_t *) = {
     mp_signed_cookie_add,
+    mp_form_add,
     NULL
 };
 

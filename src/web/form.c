@@ -20,34 +20,41 @@
 
 /* ---- making it ---- */
 
-/* Read request into self. 0, or -1 with an exception.
- *
- * The fields become the form's at the end: callbacks of a program may look at
- * the form, and even begin it anew, while its body is read. */
+/* A form that is being made. */
+typedef struct {
+    mp_form_t *form;
+    mp_fields_t fields; /* they become the form's at the end: callbacks may
+                           look at the form meanwhile, or begin it anew */
+    PyObject *request;
+    PyObject *file_callback; /* or NULL */
+    PyObject *field_callback;
+    int keep_blank;
+} making_t;
+
+/* Read the request. 0, or -1 with an exception. */
 static int
-fill(mp_form_t *self, PyObject *request, int keep_blank,
-     PyObject *file_callback, PyObject *field_callback)
+fill(making_t *making)
 {
-    if (!PyObject_TypeCheck(request, self->state->types[MP_TYPE_REQUEST])) {
+    mp_form_t *form = making->form;
+    if (!PyObject_TypeCheck(making->request,
+                            form->state->types[MP_TYPE_REQUEST])) {
         PyErr_Format(PyExc_TypeError,
                      "FieldStorage() reads a request, not %.200s",
-                     Py_TYPE(request)->tp_name);
+                     Py_TYPE(making->request)->tp_name);
         return -1;
     }
-    mp_fields_t fields;
-    mp_fields_init(&fields, NULL);
     mp_form_body_t body = {
-        .state = self->state,
-        .request = (mp_request_object_t *)request,
-        .fields = &fields,
-        .keep_blank = keep_blank,
-        .file_callback = file_callback,
-        .field_callback = field_callback,
+        .state = form->state,
+        .request = (mp_request_object_t *)making->request,
+        .fields = &making->fields,
+        .keep_blank = making->keep_blank,
+        .file_callback = making->file_callback,
+        .field_callback = making->field_callback,
     };
     const int failed = mp_form_body_read(&body);
-    mp_form_rows_clear(self);
-    self->fields = fields;
-    strcpy(self->charset, body.charset);
+    mp_form_rows_clear(form);
+    form->fields = making->fields;
+    strcpy(form->charset, body.charset);
     return failed;
 }
 
@@ -56,13 +63,60 @@ mp_form_new(mp_state_t *state, PyObject *request, int keep_blank_values)
 {
     PyTypeObject *type = state->types[MP_TYPE_FORM];
     mp_form_t *self = (mp_form_t *)type->tp_alloc(type, 0);
-    if (self) {
-        self->state = state;
-        if (fill(self, request, keep_blank_values, NULL, NULL) < 0) {
-            Py_CLEAR(self);
-        }
+    if (!self) {
+        return NULL;
+    }
+    self->state = state;
+    making_t making = {.form = self, .request = request,
+                       .keep_blank = keep_blank_values};
+    mp_fields_lend(&making.fields, self->few_bytes, sizeof(self->few_bytes),
+                   self->few_rows,
+                   sizeof(self->few_rows) / sizeof(self->few_rows[0]));
+    if (fill(&making) < 0) {
+        Py_CLEAR(self);
     }
     return (PyObject *)self;
+}
+
+/* The call of a type with whatever arguments. */
+static PyObject *
+call_as_type(PyObject *type, PyObject *const *args, Py_ssize_t count,
+             PyObject *names)
+{
+    PyObject *tuple = PyTuple_New(count);
+    PyObject *dict = names ? PyDict_New() : NULL;
+    int failed = !tuple || (names && !dict) ? -1 : 0;
+    for (Py_ssize_t i = 0; !failed && i < count; i++) {
+        PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i]));
+    }
+    for (Py_ssize_t i = 0; !failed && names && i < PyTuple_GET_SIZE(names);
+         i++) {
+        failed = PyDict_SetItem(dict, PyTuple_GET_ITEM(names, i),
+                                args[count + i]);
+    }
+    PyObject *result = failed ? NULL : PyType_Type.tp_call(type, tuple, dict);
+    Py_XDECREF(tuple);
+    Py_XDECREF(dict);
+    return result;
+}
+
+/* FieldStorage(req) of this very type is called in nearly every program. */
+static PyObject *
+call_form(PyObject *type, PyObject *const *args, size_t flags,
+          PyObject *names)
+{
+    const Py_ssize_t count = PyVectorcall_NARGS(flags);
+    return count == 1 && !names
+               ? mp_form_new(mp_state_of_type((PyTypeObject *)type), args[0],
+                             0)
+               : call_as_type(type, args, count, names);
+}
+
+int
+mp_form_add(mp_state_t *state)
+{
+    state->types[MP_TYPE_FORM]->tp_vectorcall = call_form;
+    return 0;
 }
 
 static PyObject *
@@ -96,20 +150,17 @@ init_form(PyObject *object, PyObject *args, PyObject *keywords)
 {
     static char *names[] = {"req", "keep_blank_values", "strict_parsing",
                             "file_callback", "field_callback", NULL};
-    mp_form_t *self = (mp_form_t *)object;
-    PyObject *request, *strict, *file_callback = NULL, *field_callback = NULL;
-    int keep_blank = 0;
-    if (!keywords && PyTuple_GET_SIZE(args) == 1) {
-        request = PyTuple_GET_ITEM(args, 0); /* by far the most frequent */
-    }
-    else if (!PyArg_ParseTupleAndKeywords(
-                 args, keywords, "O|pOOO:FieldStorage", names, &request,
-                 &keep_blank, &strict, &file_callback, &field_callback)
-             || check_callback(&file_callback, "file_callback") < 0
-             || check_callback(&field_callback, "field_callback") < 0) {
+    PyObject *strict;
+    making_t making = {.form = (mp_form_t *)object};
+    if (!PyArg_ParseTupleAndKeywords(
+            args, keywords, "O|pOOO:FieldStorage", names, &making.request,
+            &making.keep_blank, &strict, &making.file_callback,
+            &making.field_callback)
+        || check_callback(&making.file_callback, "file_callback") < 0
+        || check_callback(&making.field_callback, "field_callback") < 0) {
         return -1;
     }
-    return fill(self, request, keep_blank, file_callback, field_callback);
+    return fill(&making);
 }
 
 static int

@@ -19,4 +19,7 @@ extern PyType_Spec mp_field_list_spec;
 PyObject *mp_form_new(mp_state_t *state, PyObject *request,
                       int keep_blank_values);
 
+/* Once the type is made: what its spec cannot say. 0. */
+int mp_form_add(mp_state_t *state);
+
 #endif

@@ -62,7 +62,7 @@ static int
 read_options(mp_form_body_t *body, const apr_table_t *options)
 {
     const apr_array_header_t *entries = apr_table_elts(options);
-    mp_limits_init(&body->limits);
+    body->limits = mp_limits_default;
     body->spool_size = SPOOL_SIZE;
     for (int i = 0; i < entries->nelts; i++) {
         const apr_table_entry_t *entry

@@ -23,6 +23,8 @@ typedef struct {
     PyObject *dict;
     PyObject *weakrefs;
     char charset[MP_CHARSET_SIZE];
+    char few_bytes[128];    /* lent to fields: enough for most */
+    mp_field_t few_rows[4];
 } mp_form_t;
 
 /* Drop all fields. */

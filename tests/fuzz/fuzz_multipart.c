@@ -76,7 +76,7 @@ listen_to(heard_t *heard, const char *boundary, size_t boundary_size,
     mp_multipart_t parser;
     mp_limits_t limits;
     uint32_t seed = (uint32_t)size;
-    mp_limits_init(&limits);
+    limits = mp_limits_default;
     memset(heard, 0, sizeof(*heard));
     int fault = mp_multipart_init(&parser, boundary, boundary_size, &events,
                                   heard, &limits);

@@ -36,7 +36,7 @@ FUZZ(urlencoded)
     mp_limits_t limits;
     mp_fields_t one, other;
     const int blank = size > 0 && data[0] & 1;
-    mp_limits_init(&limits);
+    limits = mp_limits_default;
     mp_fields_init(&one, &limits);
     mp_fields_init(&other, &limits);
     const int fault = parse_whole(&one, (const char *)data, size, blank);

@@ -36,7 +36,7 @@ static void
 compares(void)
 {
     mp_limits_t limits;
-    mp_limits_init(&limits);
+    limits = mp_limits_default;
     CHECK_INT(limits.most[MP_LIMIT_FIELDS], 1000);
     CHECK_INT(mp_limits_check(&limits, MP_LIMIT_FIELDS, 1000), 0);
     CHECK_INT(mp_limits_check(&limits, MP_LIMIT_FIELDS, 1001),

@@ -204,13 +204,13 @@ limits_headers(void)
     limits.most[MP_LIMIT_HEADERS] = 1;
     CHECK_INT(feed("b", two, strlen(two), 3),
               MP_FAULT_LIMIT(MP_LIMIT_HEADERS));
-    mp_limits_init(&limits);
+    limits = mp_limits_default;
     limits.most[MP_LIMIT_HEADER_SIZE] = 14;
     CHECK_INT(feed("b", two, strlen(two), 3), 0);
     limits.most[MP_LIMIT_HEADER_SIZE] = 13;
     CHECK_INT(feed("b", two, strlen(two), 3),
               MP_FAULT_LIMIT(MP_LIMIT_HEADER_SIZE));
-    mp_limits_init(&limits);
+    limits = mp_limits_default;
 }
 
 static void
@@ -226,7 +226,7 @@ stops_when_told(void)
 int
 main(void)
 {
-    mp_limits_init(&limits);
+    limits = mp_limits_default;
     RUN(reads_parts, "parts are read wherever the body is cut");
     RUN(keeps_data_whole, "CR and LF in data are never lost");
     RUN(passes_by_what_is_no_boundary, "what begins like a boundary is data");

@@ -112,7 +112,7 @@ limits_fields(void)
     CHECK_INT(feed("a=1&b=2", 7, 3, 0), 0);
     CHECK_INT(feed("a=1&b=2&c=3", 11, 3, 0), MP_FAULT_LIMIT(MP_LIMIT_FIELDS));
     CHECK_INT(feed("a=1&b=2&c=&d", 12, 3, 0), 0); /* dropped ones are none */
-    mp_limits_init(&limits);
+    limits = mp_limits_default;
 }
 
 static void
@@ -125,7 +125,7 @@ limits_field_size(void)
     CHECK_INT(feed("abcdefgh", 8, 1, 0),
               MP_FAULT_LIMIT(MP_LIMIT_FIELD_SIZE));
     CHECK(fields.size <= 5); /* and is found at once */
-    mp_limits_init(&limits);
+    limits = mp_limits_default;
 }
 
 static void
@@ -137,13 +137,34 @@ limits_memory(void)
               MP_FAULT_LIMIT(MP_LIMIT_MEMORY));
     limits.most[MP_LIMIT_MEMORY] = 0; /* none */
     CHECK_INT(feed("a=1&b=2&c=34", 12, 1, 0), 0);
-    mp_limits_init(&limits);
+    limits = mp_limits_default;
+}
+
+static void
+begins_in_lent_memory(void)
+{
+    static const char long_text[] = "abc=1&def=2&ghi=3&jkl=4";
+    char text[12];
+    mp_field_t rows[2];
+    for (size_t size = 5; size < sizeof(long_text); size += 6) {
+        mp_urlencoded_t parser;
+        mp_fields_free(&fields);
+        mp_fields_init(&fields, &limits);
+        mp_fields_lend(&fields, text, sizeof(text), rows, 2);
+        mp_urlencoded_init(&parser, &fields, 0);
+        CHECK_INT(mp_urlencoded_feed(&parser, long_text, size), 0);
+        CHECK_INT(mp_urlencoded_finish(&parser), 0);
+        CHECK_INT(fields.text == text, size + 2 <= sizeof(text));
+        CHECK_INT(fields.rows == rows, size <= 11);
+        CHECK_INT(fields.count, (size + 1) / 6);
+        CHECK(!strncmp(show(), "abc=1;def=2;ghi=3;jkl=4", size));
+    }
 }
 
 int
 main(void)
 {
-    mp_limits_init(&limits);
+    limits = mp_limits_default;
     mp_fields_init(&fields, &limits);
     RUN(splits_pairs, "pairs are separated by & only, at the first =");
     RUN(decodes, "+ and %XX are decoded wherever the text is cut");
@@ -154,6 +175,7 @@ main(void)
     RUN(limits_fields, "more fields than the limit are a fault");
     RUN(limits_field_size, "a field longer than the limit is a fault");
     RUN(limits_memory, "more text than the limit is a fault");
+    RUN(begins_in_lent_memory, "what does not fit into lent memory moves");
     mp_fields_free(&fields);
     return unit_report();
 }

@@ -112,22 +112,21 @@ is_own_function(mp_state_t *state, PyObject *module, PyObject *function)
     if (!own) {
         return PyErr_Occurred() ? -1 : 1;
     }
-    PyObject *of = ((PyFunctionObject *)function)->func_module;
-    if (of == own) {
-        return 1;
-    }
     name = PyObject_GetAttrString(function, "__module__");
     int is = name ? PyObject_RichCompareBool(name, own, Py_EQ) : -1;
     Py_XDECREF(name);
     return is;
 }
 
-/* What the page has from others is not the page's. */
+/* What the page has from others is not the page's. own_name: its __name__, or
+ * NULL. */
 static int
-is_own(mp_state_t *state, PyObject *module, PyObject *name, PyObject *object)
+is_own(mp_state_t *state, PyObject *module, PyObject *own_name,
+       PyObject *name, PyObject *object)
 {
     if (PyFunction_Check(object)) {
-        return is_own_function(state, module, object);
+        return ((PyFunctionObject *)object)->func_module == own_name
+               || is_own_function(state, module, object);
     }
     if (permit_of(state, object) == NEITHER || !PyModule_Check(module)) {
         return 1; /* that is said otherwise */
@@ -138,33 +137,84 @@ is_own(mp_state_t *state, PyObject *module, PyObject *name, PyObject *object)
     return imported < 0 ? -1 : !imported;
 }
 
-/* One step, from the module itself if is_first. New reference; NULL with an
- * exception. */
+/* The first step, from the module. New reference; NULL with an exception. */
 static PyObject *
-step(mp_state_t *state, PyObject *from, PyObject *name, int is_first)
+step_in(mp_state_t *state, PyObject *module, PyObject *own_name,
+        PyObject *name)
 {
-    PyObject *object = NULL;
-    if (is_first) {
-        object = find_global(from, name);
-        int own = object ? is_own(state, from, name, object) : 1;
-        if (own <= 0) {
-            Py_CLEAR(object);
-        }
-    }
-    else {
-        int permit = permit_of(state, from);
-        if (permit != TRAVERSE) {
-            if (permit >= 0) {
-                refuse(state, HTTP_FORBIDDEN);
-            }
-            return NULL;
-        }
-        PyObject_GetOptionalAttr(from, name, &object);
+    PyObject *object = find_global(module, name);
+    int own = object ? is_own(state, module, own_name, name, object) : 1;
+    if (own <= 0) {
+        Py_CLEAR(object);
     }
     if (!object && !PyErr_Occurred()) {
         refuse(state, HTTP_NOT_FOUND);
     }
     return object;
+}
+
+/* Any other. */
+static PyObject *
+step_on(mp_state_t *state, PyObject *from, PyObject *name)
+{
+    PyObject *object = NULL;
+    int permit = permit_of(state, from);
+    if (permit != TRAVERSE) {
+        if (permit >= 0) {
+            refuse(state, HTTP_FORBIDDEN);
+        }
+        return NULL;
+    }
+    if (PyObject_GetOptionalAttr(from, name, &object) == 0) {
+        refuse(state, HTTP_NOT_FOUND);
+    }
+    return object;
+}
+
+#define NAMES 64        /* that are kept */
+#define LONGEST_NAME 40
+
+/* The list that they are in, by what they look like; borrowed. */
+static PyObject *
+kept_names(mp_web_t *web)
+{
+    if (!web->objects.publisher_names) {
+        web->objects.publisher_names = PyList_New(NAMES);
+        for (int i = 0; web->objects.publisher_names && i < NAMES; i++) {
+            PyList_SET_ITEM(web->objects.publisher_names, i,
+                            Py_NewRef(Py_None));
+        }
+    }
+    return web->objects.publisher_names;
+}
+
+/* A component of a path. The last ones are kept, because to make them and
+ * their hashes costs more than to look them up. New str. */
+static PyObject *
+make_name(mp_state_t *state, const char *text, size_t length)
+{
+    PyObject *names = length <= LONGEST_NAME ? kept_names(mp_web_of(state))
+                                             : NULL;
+    if (!names) {
+        return PyErr_Occurred()
+                   ? NULL : mp_text_from_size(text, (Py_ssize_t)length);
+    }
+    size_t place = length;
+    for (size_t i = 0; i < length; i++) {
+        place = place * 33 + (unsigned char)text[i];
+    }
+    place %= NAMES;
+    PyObject *kept = PyList_GET_ITEM(names, (Py_ssize_t)place);
+    if (PyUnicode_Check(kept) && PyUnicode_IS_COMPACT_ASCII(kept)
+        && (size_t)PyUnicode_GET_LENGTH(kept) == length
+        && !memcmp(PyUnicode_1BYTE_DATA(kept), text, length)) {
+        return Py_NewRef(kept);
+    }
+    PyObject *name = mp_text_from_size(text, (Py_ssize_t)length);
+    if (name) {
+        PyList_SetItem(names, (Py_ssize_t)place, Py_NewRef(name));
+    }
+    return name;
 }
 
 /* The length of the component at path; -1 with SERVER_RETURN. */
@@ -178,17 +228,22 @@ next_component(mp_state_t *state, const char *path)
     return length ? (Py_ssize_t)length : refuse(state, HTTP_NOT_FOUND);
 }
 
-/* The object that path ("a/b.c") names in the module. New reference; NULL with
- * SERVER_RETURN, or what the page's code raises. */
+/* The object that path ("a/b.c") names in the module, whose __name__ is
+ * own_name (may be NULL). New reference; NULL with SERVER_RETURN, or what the
+ * page's code raises. */
 static PyObject *
-resolve(mp_publish_access_t *access, PyObject *module, const char *path)
+resolve(mp_publish_access_t *access, PyObject *module, PyObject *own_name,
+        const char *path)
 {
     mp_state_t *state = access->state;
     PyObject *object = Py_NewRef(module);
     for (int is_first = 1; object; is_first = 0) {
         Py_ssize_t length = next_component(state, path);
-        PyObject *name = length > 0 ? mp_text_from_size(path, length) : NULL;
-        PyObject *next = name ? step(state, object, name, is_first) : NULL;
+        PyObject *name = length > 0 ? make_name(state, path, (size_t)length)
+                                    : NULL;
+        PyObject *next = !name ? NULL
+                         : is_first ? step_in(state, object, own_name, name)
+                                    : step_on(state, object, name);
         Py_XDECREF(name);
         if (next && mp_publish_access_check(access, next) < 0) {
             Py_CLEAR(next);
@@ -524,7 +579,7 @@ find_object(way_t *way, mp_publish_access_t *access)
     const char *path = take_path(way);
     PyObject *module = Py_NewRef(way->instance->module);
     if (path && mp_publish_access_check(access, module) == 0) {
-        object = resolve(access, module, path);
+        object = resolve(access, module, way->instance->name, path);
     }
     Py_DECREF(module);
     /* It did lead to an object: the next request need not look at the disk. */
@@ -746,7 +801,7 @@ function_resolve_object(PyObject *module, PyObject *args, PyObject *keywords)
         return NULL;
     }
     take_client(&access, realm, user, password);
-    PyObject *result = resolve(&access, object, path);
+    PyObject *result = resolve(&access, object, NULL, path);
     mp_publish_access_clear(&access);
     return result;
 }

@@ -11,6 +11,7 @@
 
 /* Owned, NULL until the file that keeps it has made it. */
 #define MP_WEB_OBJECTS(X)                                     \
+    X(publisher_names) /* list of publisher.c */              \
     X(publisher_types) /* set of publisher.c */               \
     X(wsgi_memory) /* capsule of wsgi_environ.c */ \
     X(wsgi_applications) /* capsule of wsgi.c */ \

@@ -11,60 +11,17 @@
 #define _GNU_SOURCE /* memmem */
 #endif
 #include <stdlib.h>
-#include <string.h>
 
-#include <httpd.h>
-#include <http_config.h>
-#include <http_protocol.h>
-#include <http_request.h>
+#define YARDSTICK c_forms
+#define YARDSTICK_DIRECTIVE "CForms"
+#include "yardstick.h"
 
 #include <apr_file_io.h>
 #include <apr_lib.h>
-#include <apr_strings.h>
 #include <apr_tables.h>
-
-module AP_MODULE_DECLARE_DATA c_forms_module;
 
 #define PIECE 65536
 #define MAX_BODY 65536
-
-typedef struct {
-    const char *what; /* NULL: not ours */
-} forms_config_t;
-
-static forms_config_t *
-config_of(const request_rec *r)
-{
-    return ap_get_module_config(r->per_dir_config, &c_forms_module);
-}
-
-/* A phase with nothing configured for it. */
-static int
-pass(request_rec *r)
-{
-    return config_of(r)->what == (const char *)r ? OK : DECLINED;
-}
-
-/* As mod_python does where a Location has a content handler. */
-static int
-claim(request_rec *r)
-{
-    forms_config_t *config = config_of(r);
-
-    if (!config->what) {
-        return DECLINED;
-    }
-    r->filename = apr_pstrdup(r->pool, r->uri);
-    ap_set_module_config(r->request_config, &c_forms_module, config);
-    return OK;
-}
-
-static int
-skip_walk(request_rec *r)
-{
-    return ap_get_module_config(r->request_config, &c_forms_module)
-        ? OK : DECLINED;
-}
 
 /* ---- name=value&name=value ---- */
 
@@ -118,6 +75,7 @@ answer_get(request_rec *r)
     const apr_table_t *fields = parse(r->pool,
                                       apr_pstrdup(r->pool, r->args));
 
+    ap_set_content_type(r, "text/plain");
     ap_rprintf(r, "%s %s %s\n", apr_table_get(fields, "name"),
                apr_table_get(fields, "email"),
                apr_table_get(fields, "topic"));
@@ -133,6 +91,7 @@ answer_post(request_rec *r)
     long got;
     int i;
 
+    ap_set_content_type(r, "text/plain");
     if (ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK) {
         return HTTP_BAD_REQUEST;
     }
@@ -320,6 +279,7 @@ answer_upload(request_rec *r)
     const char *boundary = type ? strstr(type, "boundary=") : NULL;
     upload_t upload = {r};
 
+    ap_set_content_type(r, "text/plain");
     if (!boundary) {
         return HTTP_BAD_REQUEST;
     }
@@ -339,73 +299,9 @@ answer_upload(request_rec *r)
     return OK;
 }
 
-static int
-answer(request_rec *r)
-{
-    const char *what = config_of(r)->what;
-
-    if (!r->handler || strcmp(r->handler, "c-forms") != 0 || !what) {
-        return DECLINED;
-    }
-    ap_set_content_type(r, "text/plain");
-    if (!strcmp(what, "get")) {
-        return answer_get(r);
-    }
-    return strcmp(what, "post") ? answer_upload(r) : answer_post(r);
-}
-
-static void *
-create_config(apr_pool_t *pool, char *directory)
-{
-    return apr_pcalloc(pool, sizeof(forms_config_t));
-}
-
-static void *
-merge_config(apr_pool_t *pool, void *outer, void *inner)
-{
-    const forms_config_t *base = outer, *over = inner;
-    forms_config_t *merged = apr_pcalloc(pool, sizeof(*merged));
-
-    *merged = over->what ? *over : *base;
-    return merged;
-}
-
-static const char *
-set_what(cmd_parms *cmd, void *config, const char *word)
-{
-    ((forms_config_t *)config)->what = word;
-    return NULL;
-}
-
-static const command_rec commands[] = {
-    AP_INIT_TAKE1("CForms", set_what, NULL, ACCESS_CONF,
-                  "get, post or upload"),
-    {NULL}
-};
-
-static void
-register_hooks(apr_pool_t *pool)
-{
-    ap_hook_post_read_request(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_translate_name(claim, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_map_to_storage(skip_walk, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_header_parser(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_access_checker(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_check_user_id(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_auth_checker(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_type_checker(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_fixups(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_handler(answer, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_log_transaction(pass, NULL, NULL, APR_HOOK_MIDDLE);
-}
-
-AP_DECLARE_MODULE(c_forms) = {
-    STANDARD20_MODULE_STUFF,
-    create_config,
-    merge_config,
-    NULL,
-    NULL,
-    commands,
-    register_hooks,
-    0
+YARDSTICK_ANSWERS = {
+    {"get", answer_get},
+    {"post", answer_post},
+    {"upload", answer_upload},
+    {NULL, NULL}
 };

@@ -40,7 +40,7 @@ LOCATIONS = """\
 C_LOCATIONS = """\
 <Location "/{name}">
     Require all granted
-    SetHandler c-hello
+    SetHandler yardstick
     CHello {c_word}
 </Location>
 """

@@ -86,7 +86,7 @@ LOCATION = """\
 </Location>
 """
 
-LINES = {"c": "SetHandler c-forms\n    CForms {variant}",
+LINES = {"c": "SetHandler yardstick\n    CForms {variant}",
          "debian": "SetHandler mod_python\n    PythonHandler "
                    "forms::{variant}",
          "ours": "SetHandler mod_python\n    PythonHandler forms::{variant}"

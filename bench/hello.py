@@ -82,7 +82,7 @@ def flush(req):
 C_LOCATION = """\
 <Location "/{variant}">
     Require all granted
-    SetHandler c-hello
+    SetHandler yardstick
     CHello {word}
 </Location>
 """

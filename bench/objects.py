@@ -88,7 +88,7 @@ LOCATION = """\
 </Location>
 """
 
-LINES = {"c": "SetHandler c-objects\n    CObjects {variant}",
+LINES = {"c": "SetHandler yardstick\n    CObjects {variant}",
          "debian": "SetHandler mod_python\n    PythonHandler "
                    "objects::{variant}",
          "ours": "SetHandler mod_python\n    PythonHandler objects::{variant}"

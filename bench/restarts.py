@@ -24,7 +24,7 @@ LIMIT_PARENT_KB = 256
 CONTROL = """\
 <Location "/page">
     Require all granted
-    SetHandler c-hello
+    SetHandler yardstick
     CHello On
 </Location>
 """

@@ -68,7 +68,7 @@ LOCATION = """\
 """
 HANDLER = ("SetHandler mod_python\n    PythonHandler mod_python.wsgi\n"
            "    PythonOption mod_python.wsgi.application {variant}_app")
-LINES = {"c": "SetHandler c-wsgi\n    CWsgi {variant}",
+LINES = {"c": "SetHandler yardstick\n    CWsgi {variant}",
          "debian": HANDLER + "\n    PythonOption mod_python.wsgi.base_uri "
                    "/{variant}",
          "ours": HANDLER + "\n    PythonAutoReload On",

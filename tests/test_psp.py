@@ -167,6 +167,46 @@ req.write(str(req.session is session))
     assert site.get("").text == "11112True"
 
 
+COUNTING = """\
+from mod_python import Session, apache, psp
+
+unlocked = []
+
+class Counting(Session.MemorySession):
+    def unlock(self):
+        unlocked.append(1)
+        return Session.MemorySession.unlock(self)
+
+def handler(req):
+    if req.args == "own":
+        req.get_session()
+    del unlocked[:]
+    psp.PSP(req, string="<%= len(session) %>").run()
+    req.write(f" {len(unlocked)}")
+    return apache.OK
+"""
+
+
+def test_only_a_session_made_for_the_page_is_unlocked(site):
+    site.write({"test.py": COUNTING})
+    site.serve("test", "PythonOption mod_python.session.session_type "
+               "test::Counting\n")
+    assert site.get("").text == "0 1"
+    assert site.get("?own").text == "0 0"
+
+
+def test_a_session_is_saved_whoever_made_it(site):
+    site.write({"test.py": inside("""\
+session = req.get_session()
+if req.args == "run":
+    psp.PSP(req, string="<% session['x'] = 'saved' %>").run()
+req.write(str(session.get("x")))
+""")})
+    site.serve("test")
+    first = site.get("?run")
+    assert site.get("", headers=cookie(first)).text == "saved"
+
+
 def test_the_session_is_saved_when_the_page_redirects(psp):
     site = psp({"a.psp": "<% session['x'] = 'kept'; psp.redirect('/') %>",
                 "b.psp": "<%= session.get('x') %>"})
@@ -235,6 +275,33 @@ def test_text_and_other_writing_keep_their_order(psp):
     site = psp({"a.psp": "a<% req.write('b') %>c<% req.write('d', 0) %>e"
                          "<%= req.write('f', 0) or 'g' %>h"})
     assert site.get("a.psp").text == "abcdefgh"
+
+
+def test_a_page_within_a_page_keeps_its_place(psp):
+    site = psp({"a.psp": "a<% PSP(req, 'b.psp').run() %>c",
+                "b.psp": "[<% PSP(req, string='<%= 1 %' + '>').run() %>]"})
+    assert site.get("a.psp").text == "a[1]c"
+
+
+def test_a_page_may_send_a_file(psp):
+    site = psp({"a.psp": "a<% req.sendfile(__file__[:-5] + 'b.txt') %>c",
+                "b.txt": "[file]"})
+    assert site.get("a.psp").text == "a[file]c"
+
+
+def test_functions_that_outlive_the_page_write_no_more(psp):
+    site = psp({"a.psp": """\
+<%
+def late(data):
+    try:
+        %>text<%= 1 %><%
+    except Exception as error:
+        apache.log_error("late: " + type(error).__name__,
+                         apache.APLOG_NOTICE)
+req.register_cleanup(late)
+%>page"""})
+    assert site.get("a.psp").text == "page"
+    site.log.expect("late: RuntimeError")
 
 
 def test_long_pages_are_whole(psp):
@@ -354,6 +421,18 @@ def test_a_page_whose_include_goes_away_goes_on_until_it_comes(psp):
     site.log.allow("MPY0202")
     site.write({"b.inc": "two"})
     assert set(site.texts("a.psp")) == {"a two"}
+
+
+def test_the_error_is_the_answer_where_that_is_wanted(psp):
+    site = psp({"a.psp": "<% import lib %>one", "lib.py": ""},
+               "PythonReloadFailure error\n")
+    assert set(site.texts("a.psp")) == {"one"}
+    site.edit("lib.py", "1 / 0\n")
+    seen = site.get_from_each_child("a.psp").values()
+    assert {response.status for response in seen} == {500}
+    site.log.allow("MPY0202|MPY0401")
+    site.edit("lib.py", "\n")
+    assert set(site.texts("a.psp")) == {"one"}
 
 
 def test_a_page_that_is_removed_is_gone(psp):

@@ -567,6 +567,39 @@ def test_a_page_whose_new_version_fails_goes_on_as_it_was(published):
     assert set(site.texts("page/text")) == {"two"}
 
 
+def test_the_error_is_the_answer_where_that_is_wanted(published):
+    site = published({"page.py": "def text():\n    return 'one'\n"},
+                     "PythonReloadFailure error\n")
+    assert set(site.texts("page/text")) == {"one"}
+    site.edit("page.py", "def text(:\n")
+    seen = site.get_from_each_child("page/text").values()
+    assert {response.status for response in seen} == {500}
+    site.log.allow("MPY0202|MPY0401")
+    site.edit("page.py", "def text():\n    return 'two'\n")
+    assert set(site.texts("page/text")) == {"two"}
+
+
+def test_a_request_sees_one_version_of_its_pages(published):
+    site = published({
+        "page.py": """\
+            import harness
+            from mod_python import publisher
+            def text(req):
+                first = publisher.get_page(req, "other").value
+                harness.wait(__file__, "between")
+                import other
+                return first + publisher.get_page(req, "other").value \\
+                    + other.value
+            """,
+        "other.py": "value = 'one'\n"})
+    parked = site.later("page/text")
+    site.wait_parked("between")
+    site.edit("other.py", "value = 'two'\n")
+    site.open_gate("between")
+    assert parked.result(20).text == "oneoneone"
+    assert set(site.texts("page/text")) == {"twotwotwo"}
+
+
 def test_files_with_dots_in_their_names_are_pages(published):
     site = published({"a_b.py": "def text():\n    return 'a_b'\n",
                       "a.b.py": "def text():\n    return 'a.b'\n"})

@@ -368,6 +368,7 @@ def test_a_function_whose_source_was_changed_lets_nobody_in(published):
                     __access__ = 0
                     return "secret"
             """})
+    site.get_from_each_child("page/page") # each has the first version
     assert statuses(site) == [403] * 4
     site.replace("cold/changing_access.py", "__access__ = 0",
                  "__access__ = 1")

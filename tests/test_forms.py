@@ -197,6 +197,13 @@ def test_a_charset_that_python_does_not_know_is_an_error(site):
                     "encoding 'klingon-1'")
 
 
+def test_no_byte_is_an_error_in_any_charset(site):
+    assert show(site, """
+        return [form["a"].value, form["b"].value, form["c"].value]
+        """, "?a=%ff%41%42&b=%81&c=ok", "PythonFormCharset utf-16-le") == [
+            "\udcffAB", "\udc81", "ok"]
+
+
 # limits
 
 LIMITED = {
@@ -377,6 +384,13 @@ def test_blank_values_are_kept_when_asked_for(site):
 
 def test_empty_parts_are_kept_always(site):
     assert show(site, ITEMS, **uploaded(part(b""))) == [("a", "")]
+    assert show(site, ITEMS, form="""
+        from mod_python import util
+        class Form(util.FieldStorage):
+            pass
+        form = Form(req)
+        """, **posted(b"--xx\r\n\r\n\r\n--xx--",
+                      "multipart/form-data; boundary=xx")) == [(None, "")]
 
 
 # parts

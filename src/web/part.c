@@ -63,19 +63,36 @@ mp_part_header(const char *headers, size_t size, const char *name)
     return NULL;
 }
 
+/* A str of bytes in a declared charset. NULL, without an exception when they
+ * are not in that one either. */
+static PyObject *
+decode_as(const char *text, size_t size, const char *charset)
+{
+    PyObject *str = PyUnicode_Decode(text, (Py_ssize_t)size, charset,
+                                     "surrogateescape");
+    if (!str && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+    }
+    return str;
+}
+
 PyObject *
 mp_part_decode(const char *text, size_t size, const char *charset)
 {
-    if (!*charset) {
-        return mp_text_from_size(text, (Py_ssize_t)size);
+    if (!size) {
+        return PyUnicode_New(0, 0); /* there may be no text at all */
     }
-    PyObject *str = PyUnicode_DecodeUTF8(text, (Py_ssize_t)size, NULL);
-    if (!str && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
-        PyErr_Clear(); /* it is in the other charset, then */
-        str = PyUnicode_Decode(text, (Py_ssize_t)size, charset,
-                               "surrogateescape");
+    if (*charset) {
+        PyObject *str = PyUnicode_DecodeUTF8(text, (Py_ssize_t)size, NULL);
+        if (!str && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+            PyErr_Clear(); /* it is in the other charset, then */
+            str = decode_as(text, size, charset);
+        }
+        if (str || PyErr_Occurred()) {
+            return str;
+        }
     }
-    return str;
+    return mp_text_from_size(text, (Py_ssize_t)size);
 }
 
 int

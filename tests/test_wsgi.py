@@ -685,6 +685,20 @@ def test_server_return_is_for_wsgi_too(site):
     assert site.get().status == 403
 
 
+def test_what_a_response_has_set_is_undone_when_it_is_given_up(site):
+    """The application declines after all: httpd serves the file."""
+    site.write({"file.txt": "a file"})
+    serve(site, """
+        def application(environ, start_response):
+            start_response("404 Not Here", [("X-Mine", "1")])
+            raise apache.SERVER_RETURN(apache.DECLINED)
+        """)
+    response = site.get("file.txt")
+    assert (response.status, response.reason, response.text) == (
+        200, "OK", "a file")
+    assert "X-Mine" not in response.headers
+
+
 # close
 
 CLOSING = """
@@ -913,7 +927,9 @@ def test_a_file_shorter_than_content_length_does_not_look_complete(site):
                      "headers.append(('Content-Length', '1000000'))")
     answer = site.server.raw(f"GET {site.url()} HTTP/1.1\r\nHost: x\r\n\r\n"
                              .encode())
-    assert answer.partition(b"\r\n\r\n")[2] == DATA
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\nContent-Length: 1000000" in head
+    assert body == DATA
     site.log.expect("RuntimeError: the application has sent 256000 bytes")
 
 

@@ -544,7 +544,7 @@ def test_functions_of_an_included_file_are_shown_as_its(psp):
     ("one\n<%= (1 %>", 2, "("),
     ("one\n<% x", 2, "'<%' without '%>'"),
     ("a\n<%\nreturn 1\n%>", 3, "outside function"),
-    ("\\N{no such}\ntwo", 1, "unicode")])
+    ("\\N{no such}", 1, "unicode")])
 def test_a_syntax_error_names_the_page_s_line(psp, page, line, said):
     site = psp({"a.psp": page})
     assert site.get("a.psp").status == 500

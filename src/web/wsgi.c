@@ -413,12 +413,11 @@ log_close(const call_t *call)
 static int
 run(const call_t *call, PyObject *application, mp_wsgi_response_t *response)
 {
-    PyObject *environ = mp_wsgi_environ(call->state, call->object, call->r,
-                                        call->base);
-    PyObject *args[] = {environ, (PyObject *)response};
-    PyObject *result = environ ? PyObject_Vectorcall(application, args, 2,
-                                                     NULL)
-                               : NULL;
+    PyObject *env = mp_wsgi_environ(call->state, call->object, call->r,
+                                    call->base);
+    PyObject *args[] = {env, (PyObject *)response};
+    PyObject *result = env ? PyObject_Vectorcall(application, args, 2, NULL)
+                           : NULL;
     int failed = result ? send_result(call->state, response, result) : -1;
     if (result && !failed) {
         failed = mp_wsgi_response_finish(response);
@@ -430,7 +429,7 @@ run(const call_t *call, PyObject *application, mp_wsgi_response_t *response)
         log_close(call);
     }
     Py_XDECREF(result);
-    Py_XDECREF(environ);
+    Py_XDECREF(env);
     return failed;
 }
 

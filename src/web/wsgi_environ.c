@@ -508,14 +508,14 @@ update_base(memory_t *memory, base_t *base, const collected_t *texts)
 /* ---- the environ ------------------------------------------------------- */
 
 static int
-add_sometimes(memory_t *memory, PyObject *environ, const collected_t *texts)
+add_sometimes(memory_t *memory, PyObject *env, const collected_t *texts)
 {
     for (size_t i = 0; i < SOMETIMES; i++) {
         const char *text = texts->sometimes[i];
         PyObject *value = text ? PyUnicode_DecodeLatin1(
             text, (Py_ssize_t)strlen(text), NULL) : NULL;
         if (text && (!value
-                     || PyDict_SetItem(environ, memory->sometimes[i], value)
+                     || PyDict_SetItem(env, memory->sometimes[i], value)
                             < 0)) {
             Py_XDECREF(value);
             return -1;
@@ -544,17 +544,17 @@ mp_wsgi_environ(mp_state_t *state, PyObject *request, request_rec *r,
     else {
         collect(&texts, &asked);
     }
-    PyObject *environ = NULL;
+    PyObject *env = NULL;
     if (update_base(memory, base, &texts) == 0) {
-        environ = PyDict_Copy(base->environ);
+        env = PyDict_Copy(base->environ);
     }
-    if (!environ
-        || PyDict_SetItem(environ, memory->own[OWN_INPUT], request) < 0
-        || mp_wsgi_add_headers(memory->names, environ, r->headers_in) < 0
-        || add_sometimes(memory, environ, &texts) < 0
-        || mp_wsgi_add_variables(memory->names, environ, r->subprocess_env)
+    if (!env
+        || PyDict_SetItem(env, memory->own[OWN_INPUT], request) < 0
+        || mp_wsgi_add_headers(memory->names, env, r->headers_in) < 0
+        || add_sometimes(memory, env, &texts) < 0
+        || mp_wsgi_add_variables(memory->names, env, r->subprocess_env)
                < 0) {
-        Py_CLEAR(environ);
+        Py_CLEAR(env);
     }
-    return environ;
+    return env;
 }

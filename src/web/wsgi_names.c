@@ -167,19 +167,19 @@ make_value(name_t *entry, const char *text)
 
 /* Headers replace what is there; the rest of the environment does not. */
 static int
-put(PyObject *environ, PyObject *key, PyObject *value, int is_header)
+put(PyObject *env, PyObject *key, PyObject *value, int is_header)
 {
     if (!value) {
         return -1;
     }
     if (is_header) {
-        return PyDict_SetItem(environ, key, value);
+        return PyDict_SetItem(env, key, value);
     }
-    return PyDict_SetDefault(environ, key, value) ? 0 : -1;
+    return PyDict_SetDefault(env, key, value) ? 0 : -1;
 }
 
 static int
-add_long_name(PyObject *environ, const char *name, size_t size,
+add_long_name(PyObject *env, const char *name, size_t size,
               const char *text, int is_header)
 {
     PyObject *key;
@@ -188,14 +188,14 @@ add_long_name(PyObject *environ, const char *name, size_t size,
     }
     PyObject *value = PyUnicode_DecodeLatin1(text, (Py_ssize_t)strlen(text),
                                              NULL);
-    const int failed = key ? put(environ, key, value, is_header) : 0;
+    const int failed = key ? put(env, key, value, is_header) : 0;
     Py_XDECREF(value);
     Py_XDECREF(key);
     return failed;
 }
 
 static int
-add_table(mp_wsgi_names_t *names, PyObject *environ, const apr_table_t *table,
+add_table(mp_wsgi_names_t *names, PyObject *env, const apr_table_t *table,
           int is_header)
 {
     const apr_array_header_t *array = apr_table_elts(table);
@@ -212,7 +212,7 @@ add_table(mp_wsgi_names_t *names, PyObject *environ, const apr_table_t *table,
             return -1;
         }
         if (!entry) {
-            if (add_long_name(environ, name, size, text, is_header) < 0) {
+            if (add_long_name(env, name, size, text, is_header) < 0) {
                 return -1;
             }
             continue;
@@ -221,7 +221,7 @@ add_table(mp_wsgi_names_t *names, PyObject *environ, const apr_table_t *table,
             continue;
         }
         PyObject *value = make_value(entry, text);
-        const int failed = put(environ, entry->key, value, is_header);
+        const int failed = put(env, entry->key, value, is_header);
         Py_XDECREF(value);
         if (failed) {
             return -1;
@@ -231,15 +231,15 @@ add_table(mp_wsgi_names_t *names, PyObject *environ, const apr_table_t *table,
 }
 
 int
-mp_wsgi_add_headers(mp_wsgi_names_t *names, PyObject *environ,
+mp_wsgi_add_headers(mp_wsgi_names_t *names, PyObject *env,
                     const apr_table_t *headers)
 {
-    return add_table(names, environ, headers, 1);
+    return add_table(names, env, headers, 1);
 }
 
 int
-mp_wsgi_add_variables(mp_wsgi_names_t *names, PyObject *environ,
+mp_wsgi_add_variables(mp_wsgi_names_t *names, PyObject *env,
                       const apr_table_t *variables)
 {
-    return add_table(names, environ, variables, 0);
+    return add_table(names, env, variables, 0);
 }

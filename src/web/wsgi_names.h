@@ -15,15 +15,15 @@ mp_wsgi_names_t *mp_wsgi_names_create(void);
 /* May be NULL. [attached] */
 void mp_wsgi_names_destroy(mp_wsgi_names_t *names);
 
-/* Put headers into environ as HTTP_ variables, replacing what is there. Those
+/* Put headers into env as HTTP_ variables, replacing what is there. Those
  * whose names would mean something else there are left out. 0, or -1 with an
  * exception. [attached] */
-int mp_wsgi_add_headers(mp_wsgi_names_t *names, PyObject *environ,
+int mp_wsgi_add_headers(mp_wsgi_names_t *names, PyObject *env,
                         const apr_table_t *headers);
 
-/* Put variables into environ by their own names, unless there are such. 0, or
+/* Put variables into env by their own names, unless there are such. 0, or
  * -1 with an exception. [attached] */
-int mp_wsgi_add_variables(mp_wsgi_names_t *names, PyObject *environ,
+int mp_wsgi_add_variables(mp_wsgi_names_t *names, PyObject *env,
                           const apr_table_t *variables);
 
 /* Is this str, which holds Latin-1 only, the same text? */

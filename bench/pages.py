@@ -31,7 +31,7 @@ PEOPLE = ["Ada", "Blaise", "Charles", "Dorothy", "Edsger", "Frances", "Grace",
           "Howard", "Ivan", "Jean"]
 
 PUBLISHED = """\
-def greet(req, person, company):
+def greet(person, company):
     return "Hello, %s of %s!\\n" % (person, company)
 """
 

@@ -518,11 +518,14 @@ run_cleanups(mp_request_t *request, mp_holding_t *holding)
 }
 
 static void
-release(mp_holding_t *holding)
+release(mp_request_t *request, mp_holding_t *holding)
 {
     mp_thread_scope_t outer;
     if (mp_thread_enter(&outer, holding->interp, holding->pin) < 0) {
         return; /* in a signal handler, as the process ends */
+    }
+    if (holding->sessions) {
+        mp_session_end(request, holding);
     }
     if (holding->proxy) {
         mp_proxy_expire(holding->proxy);
@@ -548,11 +551,7 @@ end_request(mp_request_t *request)
     run_if_configured(request->r, MP_PHASE_CLEANUP);
     for (mp_holding_t *holding = request->holdings; holding;
          holding = holding->next) {
-        mp_session_end(request, holding);
-    }
-    for (mp_holding_t *holding = request->holdings; holding;
-         holding = holding->next) {
-        release(holding);
+        release(request, holding);
     }
 }
 

@@ -41,7 +41,7 @@ struct mp_key_lock_t {
 };
 
 static int file = -1; /* set in post_config, inherited by the children */
-static pid_t process; /* set in child_init */
+static int is_usable; /* set in child_init; not in what a program forks */
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t freed; /* an owner has become NULL; child_init */
 static mp_key_lock_t *buckets[BUCKETS]; /* guard */
@@ -85,12 +85,20 @@ mp_key_lock_create(server_rec *s)
     return apr_os_file_get(&file, *opened);
 }
 
+/* In a process that a program has forked. */
+static void
+end_use(void)
+{
+    is_usable = 0;
+}
+
 void
 mp_key_lock_child_init(void)
 {
     pthread_condattr_t attributes;
 
-    process = getpid();
+    is_usable = 1;
+    pthread_atfork(NULL, NULL, end_use);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&freed, &attributes);
@@ -148,7 +156,7 @@ is_over(patience_t *patience)
 static int
 enter(void)
 {
-    if (inside || getpid() != process) {
+    if (inside || !is_usable) {
         return 0;
     }
     inside = 1;

@@ -38,7 +38,7 @@ struct mp_mutex_t {
 };
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
-static pid_t process; /* whose owners these are; set in child_init */
+static int is_usable; /* set in child_init; not in what a program forks */
 static struct {
     mp_mutex_t **locks;
     int count;
@@ -57,6 +57,14 @@ static pthread_key_t end_key; /* drops what a thread has when it ends */
 #define DEFAULT_MECHANISM APR_LOCK_FCNTL
 #endif
 
+/* A store's lock goes back in the thread that took it, so it may be a mutex in
+ * shared memory: no system call unless somebody waits, and robust. */
+#if APR_HAS_PROC_PTHREAD_SERIALIZE
+#define STORE_MECHANISM APR_LOCK_PROC_PTHREAD
+#else
+#define STORE_MECHANISM DEFAULT_MECHANISM
+#endif
+
 #define REPORT_AFTER apr_time_from_sec(10)
 
 /* ---- making ------------------------------------------------------------ */
@@ -69,7 +77,7 @@ mp_mutex_register(apr_pool_t *pconf)
 
     if (status == APR_SUCCESS) {
         status = ap_mutex_register(pconf, MP_MUTEX_OF_STORES, NULL,
-                                   DEFAULT_MECHANISM, 0);
+                                   STORE_MECHANISM, 0);
     }
     return status;
 }
@@ -121,7 +129,8 @@ make_mutex(mp_mutex_t *lock, apr_pool_t *pool, server_rec *s, const char *type,
         apr_proc_mutex_destroy(lock->mutex);
         return create_mutex(lock, pool, mechanism, directory, type, instance);
     }
-    if (mechanism == APR_LOCK_PROC_PTHREAD) {
+    if (mechanism == APR_LOCK_PROC_PTHREAD
+        && (!lock->mutex || strcmp(type, MP_MUTEX_OF_STORES))) {
         mp_log_plain(MP_LOG_SERVER(s), APLOG_INFO,
                      "Mutex: %s does not use pthread or none: such a lock "
                      "belongs to a thread or to nobody, but a request may "
@@ -183,7 +192,7 @@ mp_mutex_child_init(mp_mutex_t *lock, apr_pool_t *pchild)
 {
     pthread_condattr_t attributes;
 
-    process = getpid();
+    is_usable = 1;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&lock->freed, &attributes);
@@ -196,7 +205,7 @@ mp_mutex_child_init(mp_mutex_t *lock, apr_pool_t *pchild)
 static int
 enter(void)
 {
-    if (inside || getpid() != process) {
+    if (inside || !is_usable) {
         return 0;
     }
     inside = 1;
@@ -401,12 +410,22 @@ mp_mutex_create_all(int count, apr_interval_time_t timeout, apr_pool_t *pool,
     return status;
 }
 
+/* In a process that a program has forked. */
+static void
+end_use(void)
+{
+    is_usable = 0;
+}
+
 apr_status_t
 mp_mutex_child_init_all(apr_pool_t *pchild)
 {
     apr_status_t status = pthread_key_create(&end_key, end_thread);
     int i;
 
+    if (status == APR_SUCCESS) {
+        status = pthread_atfork(NULL, NULL, end_use);
+    }
     for (i = 0; i < programs.count && status == APR_SUCCESS; i++) {
         status = mp_mutex_child_init(programs.locks[i], pchild);
     }

@@ -6,17 +6,17 @@
  *
  *     magic, expiry, length of the key, key, value
  *
- * under a digest of name and key. The surprising rule is why: shmcb chooses
+ * under a hash of name and key. The surprising rule is why: shmcb chooses
  * the part of its memory by the first byte of an id and refuses short ones,
  * memcache limits its length, and neither tells when a value expires. The key
  * in the record makes sure that the value is the right one's, whatever
- * digests collide. */
+ * hashes collide. */
 #include "server/store.h"
 
 #include <ap_provider.h>
 #include <ap_socache.h>
 #include <apr_lib.h>
-#include <apr_sha1.h>
+#include <apr_siphash.h>
 #include <apr_strings.h>
 #include <http_config.h>
 
@@ -30,6 +30,7 @@
 #define SHMCB "shmcb"
 #define SHMCB_SIZE "8388608"
 #define SESSIONS_SIZE "33554432"   /* what is not written to is not used */
+#define ID_SIZE (2 * APR_SIPHASH_DSIZE)
 #define LOCK_TIMEOUT apr_time_from_sec(10)
 #define REMOTE_MAX apr_time_from_sec(30 * 24 * 3600)
 
@@ -39,6 +40,7 @@ struct mp_store_t {
     ap_socache_instance_t *instance;
     mp_mutex_t *mutex;
     server_rec *server;
+    unsigned char seeds[2][APR_SIPHASH_KSIZE]; /* of ids; from its name */
     int is_local; /* in this machine: keeps things as long as it likes */
 };
 
@@ -142,11 +144,29 @@ close_store(void *baton)
     return APR_SUCCESS;
 }
 
+/* So that stores which share a server in the network keep apart: a seed for
+ * each half of an id. It is no secret, since the record has the key. */
+static void
+make_seeds(mp_store_t *store)
+{
+    static const unsigned char key[APR_SIPHASH_KSIZE] = "mod_python store";
+    unsigned char *seeds = store->seeds[0];
+    int i;
+
+    for (i = 0; i < 2 * APR_SIPHASH_KSIZE / APR_SIPHASH_DSIZE; i++) {
+        char *text = apr_psprintf(store->server->process->pool, "%d %s", i,
+                                  store->name);
+
+        apr_siphash24_auth(seeds + i * APR_SIPHASH_DSIZE, text, strlen(text),
+                           key);
+    }
+}
+
 static apr_status_t
 open_store(mp_store_t *store, apr_pool_t *pool, server_rec *s)
 {
     static const struct ap_socache_hints hints = {
-        APR_SHA1_DIGESTSIZE, 256, apr_time_from_sec(60)};
+        ID_SIZE, 256, apr_time_from_sec(60)};
     char *name = apr_psprintf(pool, "py-%.13s", store->name);
     apr_status_t status = mp_mutex_create(&store->mutex, s,
                                           MP_MUTEX_OF_STORES, store->name,
@@ -154,6 +174,7 @@ open_store(mp_store_t *store, apr_pool_t *pool, server_rec *s)
 
     ap_str_tolower(name);
     store->server = s;
+    make_seeds(store);
     if (status == APR_SUCCESS) {
         status = store->provider->init(store->instance, name, &hints, s,
                                        pool);
@@ -272,14 +293,11 @@ read_number(const unsigned char *bytes, int count)
 
 static void
 make_id(const mp_store_t *store, mp_store_text_t key,
-        unsigned char id[APR_SHA1_DIGESTSIZE])
+        unsigned char id[ID_SIZE])
 {
-    apr_sha1_ctx_t context;
-
-    apr_sha1_init(&context);
-    apr_sha1_update(&context, store->name, (unsigned)strlen(store->name) + 1);
-    apr_sha1_update_binary(&context, key.bytes, (unsigned)key.size);
-    apr_sha1_final(id, &context);
+    apr_siphash24_auth(id, key.bytes, key.size, store->seeds[0]);
+    apr_siphash24_auth(id + APR_SIPHASH_DSIZE, key.bytes, key.size,
+                       store->seeds[1]);
 }
 
 /* Into memory of RECORD_MAX bytes; the length. */
@@ -352,7 +370,7 @@ apr_status_t
 mp_store_put(mp_store_t *store, mp_store_text_t key, mp_store_text_t value,
              apr_time_t expires)
 {
-    unsigned char id[APR_SHA1_DIGESTSIZE];
+    unsigned char id[ID_SIZE];
     unsigned char *record;
     apr_pool_t *pool;
     apr_status_t status;
@@ -383,7 +401,7 @@ mp_store_put(mp_store_t *store, mp_store_text_t key, mp_store_text_t value,
 apr_status_t
 mp_store_get(mp_store_t *store, mp_store_text_t key, mp_store_value_t *value)
 {
-    unsigned char id[APR_SHA1_DIGESTSIZE];
+    unsigned char id[ID_SIZE];
     unsigned length = RECORD_MAX;
     unsigned char *record;
     apr_pool_t *pool;
@@ -425,7 +443,7 @@ mp_store_forget(mp_store_value_t *value)
 apr_status_t
 mp_store_remove(mp_store_t *store, mp_store_text_t key)
 {
-    unsigned char id[APR_SHA1_DIGESTSIZE];
+    unsigned char id[ID_SIZE];
     apr_pool_t *pool;
     apr_status_t status = apr_pool_create(&pool, NULL);
 

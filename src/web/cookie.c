@@ -158,6 +158,11 @@ find_attribute(PyObject *keyword)
 {
     const char *name = PyUnicode_AsUTF8(keyword);
     for (int i = 0; name && i < MP_COOKIE_ATTRIBUTES; i++) {
+        if (!strcmp(name, attributes[i].name)) { /* nearly always */
+            return i;
+        }
+    }
+    for (int i = 0; name && i < MP_COOKIE_ATTRIBUTES; i++) {
         if (!ap_cstr_casecmp(name, attributes[i].name)) {
             return i;
         }
@@ -315,23 +320,11 @@ add_word(mp_cookie_text_t *text, const char *word)
 
 typedef int is_allowed_fn(const char *bytes, size_t size);
 
-/* The text of an object, if nothing in it is out of place. */
+/* Always -1. */
 static int
-add_object(mp_cookie_text_t *text, PyObject *object, const char *what,
-           is_allowed_fn *is_allowed)
+refuse_text(PyObject *plain, const char *what, is_allowed_fn *is_allowed)
 {
-    PyObject *plain = PyUnicode_Check(object) || PyBytes_Check(object)
-                          ? Py_NewRef(object) : PyObject_Str(object);
-    mp_text_view_t view;
-    if (!plain || mp_text_view(&view, plain, what) < 0) {
-        Py_XDECREF(plain);
-        return -1;
-    }
-    int failed = -1;
-    if (is_allowed(view.bytes, (size_t)view.size)) {
-        failed = mp_cookie_text_add(text, view.bytes, (size_t)view.size);
-    }
-    else if (is_allowed == mp_cookie_is_name) {
+    if (is_allowed == mp_cookie_is_name) {
         PyErr_Format(PyExc_ValueError, "%R cannot be the name of a cookie: "
                      "it must not be empty, nor contain blanks, control "
                      "characters, ';', '=' or ','", plain);
@@ -340,6 +333,31 @@ add_object(mp_cookie_text_t *text, PyObject *object, const char *what,
         PyErr_Format(PyExc_ValueError, "the %s of a cookie must not contain "
                      "control characters or ';'", what);
     }
+    return -1;
+}
+
+/* The text of an object, if nothing in it is out of place. */
+static int
+add_object(mp_cookie_text_t *text, PyObject *object, const char *what,
+           is_allowed_fn *is_allowed)
+{
+    if (PyUnicode_CheckExact(object) && PyUnicode_IS_COMPACT_ASCII(object)) {
+        const char *bytes = (const char *)PyUnicode_1BYTE_DATA(object);
+        size_t size = (size_t)PyUnicode_GET_LENGTH(object);
+        return is_allowed(bytes, size)
+                   ? mp_cookie_text_add(text, bytes, size)
+                   : refuse_text(object, what, is_allowed);
+    }
+    PyObject *plain = PyUnicode_Check(object) || PyBytes_Check(object)
+                          ? Py_NewRef(object) : PyObject_Str(object);
+    mp_text_view_t view;
+    if (!plain || mp_text_view(&view, plain, what) < 0) {
+        Py_XDECREF(plain);
+        return -1;
+    }
+    int failed = is_allowed(view.bytes, (size_t)view.size)
+        ? mp_cookie_text_add(text, view.bytes, (size_t)view.size)
+        : refuse_text(plain, what, is_allowed);
     mp_text_release(&view);
     Py_DECREF(plain);
     return failed;
@@ -427,9 +445,23 @@ check_rules(const mp_cookie_t *cookie, const char *name, size_t size)
     return 0;
 }
 
+static int
+add_signed(mp_cookie_text_t *text, const mp_cookie_signed_t *opened)
+{
+    if (!mp_cookie_is_part(opened->value, opened->size)) {
+        PyErr_SetString(PyExc_ValueError, "the value of a cookie must not "
+                        "contain control characters or ';'");
+        return -1;
+    }
+    return mp_cookie_text_add(text, opened->signature, opened->signature_size)
+                       < 0
+                   || mp_cookie_text_add(text, opened->value, opened->size) < 0
+               ? -1 : 0;
+}
+
 int
-mp_cookie_render(PyObject *self, mp_cookie_text_t *text, const char *value,
-                 size_t size)
+mp_cookie_render(PyObject *self, mp_cookie_text_t *text,
+                 const mp_cookie_signed_t *opened)
 {
     const mp_cookie_t *cookie = cookie_of(self);
     if (!cookie->name || !cookie->value) {
@@ -440,9 +472,9 @@ mp_cookie_render(PyObject *self, mp_cookie_text_t *text, const char *value,
     if (add_object(text, cookie->name, "name", mp_cookie_is_name) < 0
         || check_rules(cookie, text->bytes, text->size) < 0
         || add_word(text, "=") < 0
-        || (value ? mp_cookie_text_add(text, value, size)
-                  : add_object(text, cookie->value, "value",
-                               mp_cookie_is_part)) < 0) {
+        || (opened ? add_signed(text, opened)
+                   : add_object(text, cookie->value, "value",
+                                mp_cookie_is_part)) < 0) {
         return -1;
     }
     for (int i = 0; i < MP_COOKIE_ATTRIBUTES; i++) {
@@ -462,7 +494,7 @@ static PyObject *
 str_cookie(PyObject *self)
 {
     mp_cookie_text_t text = {0};
-    if (mp_cookie_render(self, &text, NULL, 0) < 0) {
+    if (mp_cookie_render(self, &text, NULL) < 0) {
         mp_cookie_text_free(&text);
         return NULL;
     }

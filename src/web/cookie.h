@@ -83,10 +83,18 @@ int mp_cookie_text_add(mp_cookie_text_t *text, const char *bytes,
                        size_t size);
 void mp_cookie_text_free(mp_cookie_text_t *text);
 
-/* "name=", the bytes of value or, if that is NULL, the value that self has,
- * and its attributes. 0, or -1 with ValueError for what must not be sent. */
+/* A signature and what it signs, as it goes out. */
+typedef struct {
+    const char *signature;
+    size_t signature_size;
+    const char *value;
+    size_t size;
+} mp_cookie_signed_t;
+
+/* "name=", what is signed or, if that is NULL, the value that self has, and
+ * its attributes. 0, or -1 with ValueError for what must not be sent. */
 int mp_cookie_render(PyObject *self, mp_cookie_text_t *text,
-                     const char *value, size_t size);
+                     const mp_cookie_signed_t *opened);
 
 /* The str that was rendered. Frees text. */
 PyObject *mp_cookie_text_take(mp_cookie_text_t *text);

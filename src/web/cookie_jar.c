@@ -72,6 +72,34 @@ make_cookie(mp_state_t *state, PyObject *name, PyObject *value,
     return cookie;
 }
 
+/* str(cookie) in the pool; without a detour where the type is ours. NULL with
+ * an exception. */
+static const char *
+render(mp_state_t *state, apr_pool_t *pool, PyObject *cookie)
+{
+    mp_cookie_text_t text = {0};
+    const char *copy = NULL;
+    int failed;
+    if (Py_IS_TYPE(cookie, state->types[MP_TYPE_COOKIE])) {
+        failed = mp_cookie_render(cookie, &text, NULL);
+    }
+    else if (Py_IS_TYPE(cookie, state->types[MP_TYPE_SIGNED_COOKIE])
+             || Py_IS_TYPE(cookie, state->types[MP_TYPE_MARSHAL_COOKIE])) {
+        failed = mp_signed_cookie_render(cookie, &text);
+    }
+    else {
+        PyObject *str = PyObject_Str(cookie);
+        copy = str ? mp_text_copy(pool, str, MP_TEXT_HEADER, "cookie") : NULL;
+        Py_XDECREF(str);
+        return copy;
+    }
+    if (!failed) {
+        copy = apr_pstrmemdup(pool, text.bytes, text.size);
+    }
+    mp_cookie_text_free(&text);
+    return copy;
+}
+
 static PyObject *
 add_cookie(PyObject *module, PyObject *args, PyObject *keywords)
 {
@@ -82,13 +110,10 @@ add_cookie(PyObject *module, PyObject *args, PyObject *keywords)
     }
     PyObject *cookie = mp_cookie_check(state, given)
         ? Py_NewRef(given) : make_cookie(state, given, value, keywords);
-    PyObject *text = cookie ? PyObject_Str(cookie) : NULL;
-    request_rec *r = text ? mp_cookie_jar_request(state, req) : NULL;
-    const char *copy = r ? mp_text_copy(r->pool, text, MP_TEXT_HEADER,
-                                        "cookie") : NULL;
+    request_rec *r = cookie ? mp_cookie_jar_request(state, req) : NULL;
+    const char *copy = r ? render(state, r->pool, cookie) : NULL;
     Py_XDECREF(cookie);
-    Py_XDECREF(text);
-    if (!copy) {
+    if (!copy || !mp_cookie_jar_request(state, req)) { /* Python ran */
         return NULL;
     }
     mp_cookie_jar_add(r->headers_out, copy);
@@ -163,6 +188,14 @@ parse_by_method(PyObject *type, const char *header, PyObject *keywords)
     return cookies;
 }
 
+static int
+is_own(const mp_state_t *state, const PyObject *type)
+{
+    return type == (const PyObject *)state->types[MP_TYPE_COOKIE]
+           || type == (const PyObject *)state->types[MP_TYPE_SIGNED_COOKIE]
+           || type == (const PyObject *)state->types[MP_TYPE_MARSHAL_COOKIE];
+}
+
 /* type: one of ours, or a class of the program. */
 static PyObject *
 parse_header(mp_state_t *state, PyObject *type, const char *header,
@@ -174,8 +207,7 @@ parse_header(mp_state_t *state, PyObject *type, const char *header,
         return choose_plain(&choice, keywords) < 0 ? NULL : mp_cookie_parse(
             plain, header, strlen(header), &choice, mp_cookie_make);
     }
-    if (type == (PyObject *)state->types[MP_TYPE_SIGNED_COOKIE]
-        || type == (PyObject *)state->types[MP_TYPE_MARSHAL_COOKIE]) {
+    if (is_own(state, type)) {
         return mp_signed_cookie_choose(&choice, keywords) < 0
                    ? NULL
                    : mp_cookie_parse((PyTypeObject *)type, header,
@@ -226,13 +258,82 @@ get_cookies(PyObject *module, PyObject *args, PyObject *keywords)
     return cookies;
 }
 
+/* The last cookie of this name that is one of type, which is ours. New
+ * reference; None; NULL with an exception. */
+static PyObject *
+find_own(PyTypeObject *type, const char *header, PyObject *name,
+         const mp_cookie_choice_t *choice, mp_cookie_make_fn *make)
+{
+    const char *at = header, *end = header + strlen(header);
+    PyObject *found = Py_NewRef(Py_None);
+    mp_cookie_pair_t pair;
+    mp_text_view_t view;
+    if (mp_text_view(&view, name, "name") < 0) {
+        Py_DECREF(found);
+        return NULL;
+    }
+    while (found && mp_cookie_next(&at, end, &pair)) {
+        if (pair.name_size == (size_t)view.size && *pair.name != '$'
+            && !memcmp(pair.name, view.bytes, pair.name_size)) {
+            PyObject *cookie = make(type, name, &pair, choice);
+            if (cookie || PyErr_Occurred()) {
+                Py_SETREF(found, cookie);
+            }
+        }
+    }
+    mp_text_release(&view);
+    return found;
+}
+
+/* By the parse() of a class of the program. */
+static PyObject *
+find_by_method(PyObject *type, const char *header, PyObject *name,
+               PyObject *keywords)
+{
+    PyObject *rest = keywords ? PyDict_Copy(keywords) : PyDict_New();
+    PyObject *cookies = rest && PyDict_SetItemString(rest, "names", name) == 0
+        ? parse_by_method(type, header, rest) : NULL;
+    PyObject *cookie = cookies ? PyObject_GetItem(cookies, name) : NULL;
+    if (cookies && !cookie && PyErr_ExceptionMatches(PyExc_KeyError)) {
+        PyErr_Clear(); /* that there is none is the answer */
+        cookie = Py_NewRef(Py_None);
+    }
+    Py_XDECREF(cookies);
+    Py_XDECREF(rest);
+    return cookie;
+}
+
+/* One of our types needs no dict to find one cookie. */
+static PyObject *
+find_cookie(mp_state_t *state, PyObject *type, const char *header,
+            PyObject *name, PyObject *keywords)
+{
+    mp_cookie_choice_t choice = {0};
+    PyTypeObject *plain = state->types[MP_TYPE_COOKIE];
+    if (!is_own(state, type)) {
+        return find_by_method(type, header, name, keywords);
+    }
+    if (!PyUnicode_Check(name)) {
+        return PyErr_Format(PyExc_TypeError, "name must be str, not %.200s",
+                            Py_TYPE(name)->tp_name);
+    }
+    if (type == (PyObject *)plain) {
+        return keywords && choose_plain(&choice, keywords) < 0
+                   ? NULL
+                   : find_own(plain, header, name, &choice, mp_cookie_make);
+    }
+    return mp_signed_cookie_choose(&choice, keywords) < 0
+               ? NULL
+               : find_own((PyTypeObject *)type, header, name, &choice,
+                          mp_signed_cookie_make);
+}
+
 static PyObject *
 get_cookie(PyObject *module, PyObject *args, PyObject *keywords)
 {
     mp_state_t *state = mp_state_of_module(module);
-    PyObject *req, *name, *unused = NULL, *type, *cookies = NULL;
-    PyObject *cookie = NULL;
-    if (!PyArg_UnpackTuple(args, "get_cookie", 2, 3, &req, &name, &unused)) {
+    PyObject *req, *name, *type = NULL;
+    if (!PyArg_UnpackTuple(args, "get_cookie", 2, 3, &req, &name, &type)) {
         return NULL;
     }
     request_rec *r = mp_cookie_jar_request(state, req);
@@ -240,20 +341,13 @@ get_cookie(PyObject *module, PyObject *args, PyObject *keywords)
     if (!header) {
         return r ? Py_NewRef(Py_None) : NULL;
     }
+    if (type) {
+        return find_cookie(state, type, header, name, keywords);
+    }
     PyObject *rest = split_arguments(state, args, 2, keywords, &type);
-    if (rest && PyDict_SetItemString(rest, "names", name) == 0) {
-        cookies = parse_header(state, type, header, rest);
-    }
+    PyObject *cookie = rest ? find_cookie(state, type, header, name, rest)
+                            : NULL;
     Py_XDECREF(rest);
-    if (!cookies) {
-        return NULL;
-    }
-    cookie = PyObject_GetItem(cookies, name);
-    if (!cookie && PyErr_ExceptionMatches(PyExc_KeyError)) {
-        PyErr_Clear(); /* that there is none is the answer */
-        cookie = Py_NewRef(Py_None);
-    }
-    Py_DECREF(cookies);
     return cookie;
 }
 

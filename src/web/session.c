@@ -415,7 +415,8 @@ mp_session_begin(PyObject *self, PyObject *req,
         PyErr_SetString(PyExc_RuntimeError, "the session has begun already");
         return -1;
     }
-    if (mp_session_track(session, req, choice->sid != NULL) < 0) {
+    if (mp_session_track(session, req, choice->sid != NULL, choice->settings)
+        < 0) {
         return -1;
     }
     Py_XSETREF(session->secret, Py_XNewRef(choice->secret));

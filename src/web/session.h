@@ -13,6 +13,7 @@ typedef struct {
     double timeout;   /* 0: the usual one */
     int lock;
     int readonly;
+    const mp_session_settings_t *settings; /* NULL: not read yet */
 } mp_session_choice_t;
 
 /* Make it what the request and the arguments say: find its id, lock, load, or

@@ -95,7 +95,8 @@ root_object(mp_state_t *state, PyObject *req, mp_request_t *root)
 }
 
 int
-mp_session_track(mp_session_t *session, PyObject *req, int has_id)
+mp_session_track(mp_session_t *session, PyObject *req, int has_id,
+                 const mp_session_settings_t *settings)
 {
     mp_state_t *state = session->state;
     if (!mp_cookie_jar_request(state, req)) {
@@ -104,7 +105,9 @@ mp_session_track(mp_session_t *session, PyObject *req, int has_id)
     mp_request_t *request = ((mp_request_object_t *)req)->request;
     mp_request_t *root = request->root;
     mp_holding_t *holding = mp_context_holding(root, state->interp);
-    const mp_session_settings_t *settings = mp_session_settings_read(request);
+    if (!settings) {
+        settings = mp_session_settings_read(request);
+    }
     if (settings && !holding->sessions) {
         holding->sessions = PyList_New(0);
     }

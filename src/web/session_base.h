@@ -41,9 +41,10 @@ typedef struct {
 } mp_session_t;
 
 /* Tie a session to the root of a request, which keeps it to its end. Unless
- * its id was given, the first one is THE session. 0, or -1 with an
- * exception. */
-int mp_session_track(mp_session_t *session, PyObject *req, int has_id);
+ * its id was given, the first one is THE session. settings: NULL: they are
+ * read. 0, or -1 with an exception. */
+int mp_session_track(mp_session_t *session, PyObject *req, int has_id,
+                     const mp_session_settings_t *settings);
 /* Undo it: it could not begin. */
 void mp_session_untrack(mp_session_t *session);
 /* It knows nothing of its request any more. */

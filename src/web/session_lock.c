@@ -109,10 +109,15 @@ mp_session_lock_take(mp_session_t *session)
     lock_t *lock = lock_of(session, root);
     apr_interval_time_t timeout = timeout_of(session, root);
     mp_key_lock_t *taken;
-    mp_thread_suspended_t held = mp_thread_suspend();
+    /* Nearly always it is free, which needs no detaching to find out. */
     apr_status_t status = mp_key_lock_take(&taken, view.bytes,
-                                           (size_t)view.size, root, timeout);
-    mp_thread_resume(held);
+                                           (size_t)view.size, root, 0);
+    if (status == APR_EBUSY) {
+        mp_thread_suspended_t held = mp_thread_suspend();
+        status = mp_key_lock_take(&taken, view.bytes, (size_t)view.size, root,
+                                  timeout);
+        mp_thread_resume(held);
+    }
     mp_text_release(&view);
     if (status != APR_SUCCESS) {
         return raise_failure(root, status, timeout);

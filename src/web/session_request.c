@@ -86,13 +86,9 @@ known_class(mp_state_t *state, const char *type)
 
 /* The class that the options name. New reference; NULL with an exception. */
 static PyObject *
-find_class(mp_state_t *state, PyObject *req)
+find_class(mp_state_t *state, PyObject *req,
+           const mp_session_settings_t *settings)
 {
-    mp_request_t *request = ((mp_request_object_t *)req)->request;
-    const mp_session_settings_t *settings = mp_session_settings_read(request);
-    if (!settings) {
-        return NULL;
-    }
     const char *type = settings->type ? settings->type
                                       : usual_type(settings);
     if (!strcmp(type, "SharedSession")) {
@@ -190,7 +186,7 @@ is_meant(const mp_session_t *session, const mp_session_choice_t *choice)
 
 static PyObject *
 get_or_make(mp_state_t *state, PyObject *req,
-            const mp_session_choice_t *choice)
+            mp_session_choice_t *choice)
 {
     if (!mp_cookie_jar_request(state, req)) {
         return NULL;
@@ -205,7 +201,9 @@ get_or_make(mp_state_t *state, PyObject *req,
     if (!mp_request_ptr_kept(req)) {
         return NULL;
     }
-    PyObject *class = find_class(state, req);
+    choice->settings = mp_session_settings_read(request);
+    PyObject *class = choice->settings
+        ? find_class(state, req, choice->settings) : NULL;
     PyObject *made = class ? make_session(state, class, req, choice) : NULL;
     Py_XDECREF(class);
     return made;
@@ -315,11 +313,6 @@ end_all(const mp_request_t *request, mp_holding_t *holding)
 void
 mp_session_end(mp_request_t *request, mp_holding_t *holding)
 {
-    mp_thread_scope_t outer;
-    if (!holding->sessions
-        || mp_thread_enter(&outer, holding->interp, holding->pin) < 0) {
-        return; /* the locks go with the pool */
-    }
     mp_log_place_t place = mp_thread_set_place(MP_LOG_REQUEST(request->r));
     if (holding->proxy) {
         mp_proxy_adopt(holding->proxy);
@@ -328,7 +321,6 @@ mp_session_end(mp_request_t *request, mp_holding_t *holding)
         end_all(request, holding);
     }
     mp_thread_set_place(place);
-    mp_thread_leave(&outer);
 }
 
 #define WITH_KEYWORDS(function) \

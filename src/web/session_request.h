@@ -10,8 +10,8 @@ extern PyMethodDef mp_session_functions[];
 extern PyMethodDef mp_session_request_methods[];
 
 /* The record of a request ends, after all of its cleanups: let go of the locks
- * of the sessions that this interpreter has for it, and of the request. [any
- * thread, detached] */
+ * of the sessions that this interpreter has for it, and of the request. What
+ * is not let go of here goes with the pool. [attached, any thread] */
 void mp_session_end(mp_request_t *request, mp_holding_t *holding);
 
 #endif

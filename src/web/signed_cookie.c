@@ -1,8 +1,8 @@
 /* signed_cookie.c - cookies that nobody but the server can make.
  *
- * The signature is hmac.digest() of the standard library, which is one call
- * into OpenSSL. It is compared in constant time, and a MarshalCookie is
- * unmarshalled only after it held, because marshal trusts what it reads. */
+ * The signature is hmac of the standard library, which is OpenSSL's. It is
+ * compared in constant time, and a MarshalCookie is unmarshalled only after it
+ * held, because marshal trusts what it reads. */
 #include "runtime/python.h"
 
 #include "web/signed_cookie.h"
@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define MD5_SIZE 32 /* digits of a signature of old releases */
+#define SECRETS_KEPT 16
 
 static mp_cookie_t *
 cookie_of(PyObject *self)
@@ -70,17 +71,30 @@ mp_signed_cookie_refuse(const char *format, PyObject *name)
 
 /* ---- signatures -------------------------------------------------------- */
 
-/* The function hmac.digest, borrowed; NULL with an exception. */
+/* hmac.new(key, digestmod=...), by the function of Python's OpenSSL where it
+ * has one. New reference; NULL with an exception. */
 static PyObject *
-find_hmac(mp_web_t *web)
+new_hmac(PyObject *key, PyObject *digest)
 {
-    if (!web->objects.hmac_digest) {
-        PyObject *module = PyImport_ImportModule("hmac");
-        web->objects.hmac_digest
-            = module ? PyObject_GetAttrString(module, "digest") : NULL;
+    PyObject *module = PyImport_ImportModule("_hashlib");
+    PyObject *function = module ? PyObject_GetAttrString(module, "hmac_new")
+                                : NULL;
+    if (!function) {
+        PyErr_Clear(); /* it is not a promise of Python's */
         Py_XDECREF(module);
+        module = PyImport_ImportModule("hmac");
+        function = module ? PyObject_GetAttrString(module, "new") : NULL;
     }
-    return web->objects.hmac_digest;
+    PyObject *args = function ? PyTuple_Pack(1, key) : NULL;
+    PyObject *keywords = args ? Py_BuildValue("{s:O}", "digestmod", digest)
+                              : NULL;
+    PyObject *made = keywords ? PyObject_Call(function, args, keywords)
+                              : NULL;
+    Py_XDECREF(keywords);
+    Py_XDECREF(args);
+    Py_XDECREF(function);
+    Py_XDECREF(module);
+    return made;
 }
 
 /* A secret as bytes: itself, or a str in UTF-8. New reference; NULL with an
@@ -92,7 +106,12 @@ secret_bytes(PyObject *secret)
         return Py_NewRef(secret);
     }
     if (PyUnicode_Check(secret)) {
-        return PyUnicode_AsEncodedString(secret, "utf-8", "surrogateescape");
+        return PyUnicode_IS_COMPACT_ASCII(secret)
+                   ? PyBytes_FromStringAndSize(
+                         (const char *)PyUnicode_1BYTE_DATA(secret),
+                         PyUnicode_GET_LENGTH(secret))
+                   : PyUnicode_AsEncodedString(secret, "utf-8",
+                                               "surrogateescape");
     }
     return PyErr_Format(PyExc_TypeError, "a secret must be str or bytes, or a "
                         "list or tuple of them, not %.200s",
@@ -106,7 +125,7 @@ write_hex(PyObject *digest, char *hex, size_t size)
     static const char digits[] = "0123456789abcdef";
     if (!PyBytes_Check(digest)
         || (size_t)PyBytes_GET_SIZE(digest) * 2 != size) {
-        PyErr_SetString(PyExc_SystemError, "hmac.digest() gave no digest");
+        PyErr_SetString(PyExc_SystemError, "hmac gave no digest");
         return -1;
     }
     const unsigned char *bytes
@@ -137,26 +156,58 @@ join_message(const mp_cookie_pair_t *pair, int is_old)
     return message;
 }
 
+/* An object that has hashed the secret already, to be copied: half of the work
+ * of a signature is that. New reference; NULL with an exception. */
+static PyObject *
+begin_hmac(mp_web_t *web, PyObject *secret, int is_old)
+{
+    if (!web->objects.hmac_keys) {
+        web->objects.hmac_keys = PyDict_New();
+    }
+    PyObject *keys = web->objects.hmac_keys;
+    PyObject *begun = keys && !is_old ? PyDict_GetItemWithError(keys, secret)
+                                      : NULL;
+    if (begun || !keys || PyErr_Occurred()) {
+        return Py_XNewRef(begun);
+    }
+    PyObject *key = secret_bytes(secret);
+    begun = key ? new_hmac(key, is_old ? web->names.md5 : web->names.sha256)
+                : NULL;
+    Py_XDECREF(key);
+    if (begun && !is_old) {
+        if (PyDict_GET_SIZE(keys) >= SECRETS_KEPT) {
+            PyDict_Clear(keys); /* a program that has many */
+        }
+        if (PyDict_SetItem(keys, secret, begun) < 0) {
+            Py_CLEAR(begun);
+        }
+    }
+    return begun;
+}
+
 /* hex: room for 64 digits, or 32 of an old one. 0, or -1 with an exception. */
 static int
 sign(PyObject *secret, const mp_cookie_pair_t *pair, int is_old, char *hex)
 {
     mp_web_t *web = mp_web_of(mp_state_current());
-    PyObject *function = find_hmac(web);
-    PyObject *key = function ? secret_bytes(secret) : NULL;
-    PyObject *message = key ? join_message(pair, is_old) : NULL;
-    PyObject *digest = NULL;
-    if (message) {
-        PyObject *args[] = {key, message, is_old ? web->names.md5
-                                                 : web->names.sha256};
-        digest = PyObject_Vectorcall(function, args, 3, NULL);
-    }
+    PyObject *begun = begin_hmac(web, secret, is_old);
+    PyObject *hash = begun ? PyObject_CallMethodNoArgs(begun, web->names.copy)
+                           : NULL;
+    PyObject *message = hash ? join_message(pair, is_old) : NULL;
+    PyObject *done = message ? PyObject_CallMethodOneArg(
+                                   hash, web->names.update, message)
+                             : NULL;
+    PyObject *digest = done ? PyObject_CallMethodNoArgs(hash,
+                                                        web->names.digest)
+                            : NULL;
     int failed = digest ? write_hex(digest, hex, is_old ? MD5_SIZE
                                                         : MP_SIGNATURE_SIZE)
                         : -1;
     Py_XDECREF(digest);
+    Py_XDECREF(done);
     Py_XDECREF(message);
-    Py_XDECREF(key);
+    Py_XDECREF(hash);
+    Py_XDECREF(begun);
     return failed;
 }
 
@@ -298,50 +349,78 @@ hexdigest(PyObject *self, PyObject *text)
     return failed ? NULL : PyUnicode_FromStringAndSize(hex, sizeof(hex));
 }
 
-/* The str of a cookie that goes out with this value. */
-static PyObject *
-render_signed(PyObject *self, PyObject *value)
+/* The text of a cookie that goes out with this value. 0, or -1 with an
+ * exception. */
+static int
+render_value(PyObject *self, PyObject *value, mp_cookie_text_t *text)
 {
     mp_text_view_t views[2];
     mp_cookie_pair_t pair;
-    mp_cookie_text_t signed_value = {0}, text = {0};
     char hex[MP_SIGNATURE_SIZE];
     PyObject *secret = first_secret(secret_of(cookie_of(self)));
     if (!secret || view_pair(cookie_of(self), value, views, &pair) < 0) {
-        return NULL;
+        return -1;
     }
-    int failed = -1;
-    if (!mp_cookie_is_part(pair.value, pair.value_size)) {
-        PyErr_SetString(PyExc_ValueError, "the value of a cookie must not "
-                        "contain control characters or ';'");
-    }
-    else if (sign(secret, &pair, 0, hex) == 0
-             && mp_cookie_text_add(&signed_value, hex, sizeof(hex)) == 0
-             && mp_cookie_text_add(&signed_value, pair.value, pair.value_size)
-                    == 0) {
-        failed = mp_cookie_render(self, &text, signed_value.bytes,
-                                  signed_value.size);
-    }
-    mp_cookie_text_free(&signed_value);
+    mp_cookie_signed_t opened = {hex, sizeof(hex), pair.value,
+                                 pair.value_size};
+    int failed = sign(secret, &pair, 0, hex) < 0
+                     ? -1 : mp_cookie_render(self, text, &opened);
     release_pair(views);
-    if (failed) {
-        mp_cookie_text_free(&text);
+    return failed;
+}
+
+/* marshal's bytes of the value in base64. New str; NULL with an exception. */
+static PyObject *
+dump_marshalled(PyObject *value)
+{
+    PyObject *data = PyMarshal_WriteObjectToString(value, Py_MARSHAL_VERSION);
+    if (!data) {
         return NULL;
     }
-    return mp_cookie_text_take(&text);
+    int size = (int)PyBytes_GET_SIZE(data);
+    char *encoded = PyMem_Malloc((size_t)apr_base64_encode_len(size));
+    PyObject *text = NULL;
+    if (encoded) {
+        int length = apr_base64_encode_binary(
+            encoded, (const unsigned char *)PyBytes_AS_STRING(data), size);
+        text = PyUnicode_FromStringAndSize(encoded, length - 1);
+        PyMem_Free(encoded);
+    }
+    else {
+        PyErr_NoMemory();
+    }
+    Py_DECREF(data);
+    return text;
+}
+
+int
+mp_signed_cookie_render(PyObject *self, mp_cookie_text_t *text)
+{
+    const mp_cookie_t *cookie = cookie_of(self);
+    PyObject *value = cookie->value ? cookie->value : Py_None;
+    PyObject *plain;
+    if (PyObject_TypeCheck(self,
+                           cookie->state->types[MP_TYPE_MARSHAL_COOKIE])) {
+        plain = dump_marshalled(value);
+    }
+    else {
+        plain = PyUnicode_Check(value) || PyBytes_Check(value)
+                    ? Py_NewRef(value) : PyObject_Str(value);
+    }
+    int failed = plain ? render_value(self, plain, text) : -1;
+    Py_XDECREF(plain);
+    return failed;
 }
 
 static PyObject *
 str_signed(PyObject *self)
 {
-    PyObject *value = cookie_of(self)->value;
-    if (!value || PyUnicode_Check(value) || PyBytes_Check(value)) {
-        return render_signed(self, value);
+    mp_cookie_text_t text = {0};
+    if (mp_signed_cookie_render(self, &text) < 0) {
+        mp_cookie_text_free(&text);
+        return NULL;
     }
-    PyObject *text = PyObject_Str(value);
-    PyObject *rendered = text ? render_signed(self, text) : NULL;
-    Py_XDECREF(text);
-    return rendered;
+    return mp_cookie_text_take(&text);
 }
 
 /* ---- opening ----------------------------------------------------------- */
@@ -371,7 +450,7 @@ open_value(PyObject *self, PyObject *secret, int md5)
 
 /* marshal's object out of base64. NULL with CookieError. */
 static PyObject *
-load_marshalled(PyObject *self, PyObject *text)
+load_marshalled(PyObject *name, PyObject *text)
 {
     mp_text_view_t view;
     if (mp_text_string(&view, text, MP_TEXT_PLAIN, "value") < 0) {
@@ -392,8 +471,7 @@ load_marshalled(PyObject *self, PyObject *text)
     if (!value && !PyErr_ExceptionMatches(PyExc_MemoryError)) {
         PyErr_Clear(); /* it becomes a CookieError */
         mp_signed_cookie_refuse("the value of the cookie %R is signed, but "
-                                "it is not marshalled data",
-                                cookie_of(self)->name);
+                                "it is not marshalled data", name);
     }
     return value;
 }
@@ -403,7 +481,7 @@ open_cookie(PyObject *self, PyObject *secret, int md5, int is_marshalled)
 {
     PyObject *value = open_value(self, secret, md5);
     if (value && is_marshalled) {
-        Py_SETREF(value, load_marshalled(self, value));
+        Py_SETREF(value, load_marshalled(cookie_of(self)->name, value));
     }
     int failed = value ? keep_opened(cookie_of(self), secret, value) : -1;
     Py_XDECREF(value);
@@ -427,46 +505,72 @@ unmarshal(PyObject *self, PyObject *secret)
 
 /* ---- parsing ----------------------------------------------------------- */
 
-/* A cookie of this type with the value as it came, opened. */
+/* One of our own types: nobody needs to see it before it is opened. */
+static PyObject *
+make_own(mp_state_t *state, mp_type_id_t id, PyObject *name,
+         const mp_cookie_pair_t *pair, const mp_cookie_choice_t *choice)
+{
+    const char *bytes;
+    size_t size;
+    int is_good = mp_signed_cookie_verify(choice->secret, pair, choice->md5,
+                                          &bytes, &size);
+    if (is_good <= 0) {
+        return is_good ? NULL : mp_signed_cookie_refuse(
+            "the signature of the cookie %R does not hold", name);
+    }
+    PyObject *value = mp_text_from_size(bytes, (Py_ssize_t)size);
+    if (value && id == MP_TYPE_MARSHAL_COOKIE) {
+        Py_SETREF(value, load_marshalled(name, value));
+    }
+    PyObject *cookie = value ? mp_cookie_create(state, id, name, value)
+                             : NULL;
+    Py_XDECREF(value);
+    if (cookie) {
+        cookie_of(cookie)->secret = Py_NewRef(choice->secret);
+    }
+    return cookie;
+}
+
+/* A cookie of a class of the program, opened by its own method. */
+static PyObject *
+make_derived(PyTypeObject *type, int is_marshalled, PyObject *name,
+             const mp_cookie_pair_t *pair, const mp_cookie_choice_t *choice)
+{
+    PyObject *value = mp_text_from_size(pair->value,
+                                        (Py_ssize_t)pair->value_size);
+    PyObject *cookie = value ? PyObject_CallFunctionObjArgs(
+                                   (PyObject *)type, name, value, NULL)
+                             : NULL;
+    PyObject *done = NULL;
+    if (cookie && choice->md5) {
+        done = open_cookie(cookie, choice->secret, 1, is_marshalled);
+    }
+    else if (cookie) {
+        done = PyObject_CallMethod(cookie,
+                                   is_marshalled ? "unmarshal" : "unsign",
+                                   "O", choice->secret);
+    }
+    Py_XDECREF(value);
+    if (!done) {
+        Py_CLEAR(cookie);
+    }
+    Py_XDECREF(done);
+    return cookie;
+}
+
 static PyObject *
 make_opened(PyTypeObject *type, PyObject *name, const mp_cookie_pair_t *pair,
             const mp_cookie_choice_t *choice)
 {
     mp_state_t *state = mp_state_current();
     PyTypeObject *marshal = state->types[MP_TYPE_MARSHAL_COOKIE];
-    int is_marshalled = PyType_IsSubtype(type, marshal);
-    PyObject *value = mp_text_from_size(pair->value,
-                                        (Py_ssize_t)pair->value_size);
-    PyObject *cookie = NULL, *done = NULL;
-    if (!value) {
-        return NULL;
-    }
     if (type == marshal || type == state->types[MP_TYPE_SIGNED_COOKIE]) {
-        cookie = mp_cookie_create(state, is_marshalled
-                                             ? MP_TYPE_MARSHAL_COOKIE
-                                             : MP_TYPE_SIGNED_COOKIE,
-                                  name, value);
-        done = cookie ? open_cookie(cookie, choice->secret, choice->md5,
-                                    is_marshalled) : NULL;
+        return make_own(state, type == marshal ? MP_TYPE_MARSHAL_COOKIE
+                                               : MP_TYPE_SIGNED_COOKIE,
+                        name, pair, choice);
     }
-    else {
-        cookie = PyObject_CallFunctionObjArgs((PyObject *)type, name, value,
-                                              NULL);
-        if (cookie && choice->md5) {
-            done = open_cookie(cookie, choice->secret, 1, is_marshalled);
-        }
-        else if (cookie) {
-            done = PyObject_CallMethod(
-                cookie, is_marshalled ? "unmarshal" : "unsign", "O",
-                choice->secret);
-        }
-    }
-    Py_DECREF(value);
-    if (!done) {
-        Py_CLEAR(cookie);
-    }
-    Py_XDECREF(done);
-    return cookie;
+    return make_derived(type, PyType_IsSubtype(type, marshal), name, pair,
+                        choice);
 }
 
 PyObject *
@@ -513,10 +617,36 @@ read_choice(mp_cookie_choice_t *choice, PyObject *args, PyObject *keywords,
     return first_secret(choice->secret) ? 0 : -1;
 }
 
+static int
+choose_one(mp_cookie_choice_t *choice, const mp_web_t *web, PyObject *name,
+           PyObject *value)
+{
+    if (name == web->names.secret) { /* keywords of calls are interned */
+        choice->secret = value;
+        return 1;
+    }
+    if (name == web->names.mismatch && PyLong_Check(value)) {
+        choice->mismatch = (int)PyLong_AsLong(value);
+        return choice->mismatch == MP_COOKIE_DOWNGRADE
+               || choice->mismatch == MP_COOKIE_IGNORE
+               || choice->mismatch == MP_COOKIE_EXCEPTION;
+    }
+    return 0;
+}
+
 int
 mp_signed_cookie_choose(mp_cookie_choice_t *choice, PyObject *keywords)
 {
-    PyObject *header;
+    const mp_web_t *web = mp_web_of(mp_state_current());
+    PyObject *name, *value, *header;
+    Py_ssize_t at = 0;
+    int is_usual = keywords != NULL;
+    while (is_usual && PyDict_Next(keywords, &at, &name, &value)) {
+        is_usual = choose_one(choice, web, name, value);
+    }
+    if (is_usual && choice->secret) {
+        return first_secret(choice->secret) ? 0 : -1;
+    }
     PyObject *args = PyTuple_Pack(1, Py_None);
     int failed = args ? read_choice(choice, args, keywords, &header) : -1;
     Py_XDECREF(args);
@@ -546,34 +676,6 @@ static int
 init_signed(PyObject *self, PyObject *args, PyObject *keywords)
 {
     return mp_cookie_init(self, args, keywords, 1);
-}
-
-static PyObject *
-str_marshalled(PyObject *self)
-{
-    PyObject *value = cookie_of(self)->value;
-    PyObject *data = value ? PyMarshal_WriteObjectToString(
-                                 value, Py_MARSHAL_VERSION)
-                           : PyBytes_FromString("");
-    if (!data) {
-        return NULL;
-    }
-    int size = (int)PyBytes_GET_SIZE(data);
-    char *encoded = PyMem_Malloc((size_t)apr_base64_encode_len(size));
-    PyObject *text = NULL;
-    if (encoded) {
-        int length = apr_base64_encode_binary(
-            encoded, (const unsigned char *)PyBytes_AS_STRING(data), size);
-        text = PyUnicode_FromStringAndSize(encoded, length - 1);
-        PyMem_Free(encoded);
-    }
-    else {
-        PyErr_NoMemory();
-    }
-    Py_DECREF(data);
-    PyObject *rendered = text ? render_signed(self, text) : NULL;
-    Py_XDECREF(text);
-    return rendered;
 }
 
 #define WITH_KEYWORDS(function) \
@@ -632,7 +734,6 @@ static PyType_Slot marshal_slots[] = {
      "A SignedCookie whose value may be any object that marshal takes:\n"
      "numbers, str, bytes, and tuples, lists, sets and dicts of them.\n"
      "Nothing is unmarshalled before its signature held."},
-    {Py_tp_str, str_marshalled},
     {Py_tp_methods, marshal_methods},
     {0, NULL},
 };

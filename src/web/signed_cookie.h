@@ -30,6 +30,10 @@ PyObject *mp_signed_cookie_make(PyTypeObject *type, PyObject *name,
 int mp_signed_cookie_verify(PyObject *secret, const mp_cookie_pair_t *pair,
                             int md5, const char **value, size_t *size);
 
+/* What str() of a SignedCookie or MarshalCookie gives, into text. 0, or -1
+ * with an exception. */
+int mp_signed_cookie_render(PyObject *self, mp_cookie_text_t *text);
+
 /* Raise CookieError. Always NULL. */
 PyObject *mp_signed_cookie_refuse(const char *format, PyObject *name);
 

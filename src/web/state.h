@@ -16,7 +16,7 @@
     X(wsgi_memory) /* capsule of wsgi_environ.c */ \
     X(wsgi_applications) /* capsule of wsgi.c */ \
     X(cookie_error) /* exception CookieError */               \
-    X(hmac_digest)  /* the function of the standard library */ \
+    X(hmac_keys) /* dict: secret -> hmac object */            \
     X(pickle_dumps) X(pickle_loads)                           \
     X(session_module) /* mod_python.Session */
 
@@ -29,7 +29,8 @@
     X(session) X(str) X(unlock) X(write) \
     X(form) X(md5) X(sha256)                                                  \
     X(CLEANUP_CHANCE) X(DFT_TIMEOUT) X(cleanup) X(delete) X(do_cleanup)       \
-    X(do_delete) X(do_load) X(do_save) X(init_lock) X(lock) X(make_cookie)
+    X(do_delete) X(do_load) X(do_save) X(init_lock) X(lock) X(make_cookie) \
+    X(copy) X(digest) X(mismatch) X(secret) X(update)
 
 typedef struct mp_web_t {
     mp_state_t *state; /* of _apache, which keeps _web */

@@ -76,11 +76,12 @@ raise_unencodable(const char *what, const char *encoding)
     PyErr_SetRaisedException(error);
 }
 
-/* The bytes of an ASCII str are its UTF-8. */
+/* The bytes of an ASCII str are its UTF-8, those of subclasses (values of
+ * forms) too. */
 static inline int
 view_ascii(mp_text_view_t *view, PyObject *str)
 {
-    if (!PyUnicode_IS_COMPACT_ASCII(str)) {
+    if (!PyUnicode_IS_ASCII(str)) {
         return 0;
     }
     view->bytes = (const char *)PyUnicode_1BYTE_DATA(str);

@@ -316,6 +316,20 @@ def test_a_body_over_the_limit_is_413(site):
     site.log.allow("AH00588|larger than the configured limit")
 
 
+def test_a_body_that_is_announced_too_large_never_reaches_an_application(site):
+    """Frameworks would make 500 of it."""
+    serve_value(site, """
+        try:
+            return len(environ["wsgi.input"].read())
+        except Exception:
+            return "caught"
+        """, "LimitRequestBody 1000")
+    assert site.post("", b"x" * 1000).text == "1000"
+    response = site.post("", b"x" * 1001)
+    assert response.status == 413
+    site.log.expect("the body is larger than LimitRequestBody allows", "info")
+
+
 # where it stands
 
 @pytest.fixture

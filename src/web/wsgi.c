@@ -23,6 +23,7 @@
 #include "web/wsgi_response.h"
 
 #include <apr_strings.h>
+#include <http_core.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -409,6 +410,28 @@ log_close(const call_t *call)
     mp_error_log(call->state, MP_LOG_REQUEST(call->r), "MPY0574", what);
 }
 
+/* Has the client announced more than LimitRequestBody? Then reading would tell
+ * the application, and frameworks make 500 of what they do not know. */
+static int
+is_too_large(const request_rec *r)
+{
+    const char *text = apr_table_get(r->headers_in, "Content-Length");
+    const apr_off_t limit = text ? ap_get_limit_req_body(r) : 0;
+    apr_off_t length;
+    return limit > 0 && ap_parse_strict_length(&length, text)
+           && length > limit;
+}
+
+static PyObject *
+refuse_large(const call_t *call)
+{
+    mp_thread_suspended_t held = mp_thread_suspend();
+    mp_log_plain(MP_LOG_REQUEST(call->r), APLOG_INFO, "mod_python.wsgi: the "
+                 "body is larger than LimitRequestBody allows");
+    mp_thread_resume(held);
+    return PyLong_FromLong(HTTP_REQUEST_ENTITY_TOO_LARGE);
+}
+
 /* 0, or -1 with an exception. */
 static int
 run(const call_t *call, PyObject *application, mp_wsgi_response_t *response)
@@ -452,6 +475,10 @@ handle_call(call_t *call)
         return decline(call, "MPY0572", apr_psprintf(
             call->r->pool, "there is no such %s as PythonOption "
             APPLICATION " names, %s", missing, call->text));
+    }
+    if (application && is_too_large(call->r)) {
+        Py_DECREF(application);
+        return refuse_large(call);
     }
     mp_wsgi_response_t *response = application
         ? mp_wsgi_response_create(call->state, call->object) : NULL;

@@ -347,9 +347,13 @@ mp_string_field_new(mp_state_t *state, PyObject *text, PyObject *name,
                     mp_part_t **part)
 {
     PyTypeObject *type = state->types[MP_TYPE_STRING_FIELD];
-    PyObject *args = PyTuple_Pack(1, text);
-    PyObject *self = args ? PyUnicode_Type.tp_new(type, args, NULL) : NULL;
-    Py_XDECREF(args);
+    PyObject *args = PyTuple_New(1);
+    if (!args) {
+        return NULL;
+    }
+    PyTuple_SET_ITEM(args, 0, Py_NewRef(text));
+    PyObject *self = PyUnicode_Type.tp_new(type, args, NULL);
+    Py_DECREF(args);
     if (!self) {
         return NULL;
     }

@@ -47,13 +47,15 @@ PyObject *mp_form_rows_list(mp_form_t *self);
  * Field. New reference. */
 PyObject *mp_form_rows_argument(mp_form_t *self, size_t row);
 
-/* Has the row this name? Bytes. */
+/* Has the row this name? size > 0. Names of a form often begin alike, so the
+ * last byte is looked at first. */
 static inline int mp_form_rows_is(const mp_form_t *self, size_t row,
                                   const char *name, size_t size)
 {
     const mp_field_t *field = &self->fields.rows[row];
     const char *text = self->fields.text + field->name;
-    return field->name_size == size && !memcmp(text, name, size);
+    return field->name_size == size && text[size - 1] == name[size - 1]
+           && !memcmp(text, name, size - 1);
 }
 
 #endif

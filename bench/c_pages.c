@@ -1,50 +1,16 @@
 /* c_pages.c - what pages.py asks of the publisher and of PSP, done in C.
  *
- *     SetHandler c-publisher   two fields of the query string, in a sentence
- *     SetHandler c-psp         a page with a table of ten rows
+ *     CPages publisher   two fields of the query string, in a sentence
+ *     CPages psp         a page with a table of ten rows
  *
- * Sits in the hooks that mod_python sits in, and registers one cleanup.
  * Loaded by the benchmark's own httpd only; never installed. */
-#include <string.h>
+#include <stdlib.h>
 
-#include <httpd.h>
-#include <http_config.h>
-#include <http_protocol.h>
-#include <http_request.h>
+#define YARDSTICK c_pages
+#define YARDSTICK_DIRECTIVE "CPages"
+#include "yardstick.h"
 
 #include <apr_lib.h>
-#include <apr_strings.h>
-
-module AP_MODULE_DECLARE_DATA c_pages_module;
-
-typedef struct {
-    int unused;
-} pages_config_t;
-
-static void *
-create_config(apr_pool_t *pool, char *directory)
-{
-    return apr_pcalloc(pool, sizeof(pages_config_t));
-}
-
-/* A phase with nothing configured for it. */
-static int
-pass(request_rec *r)
-{
-    const pages_config_t *config = ap_get_module_config(r->per_dir_config,
-                                                        &c_pages_module);
-
-    return config->unused ? HTTP_INTERNAL_SERVER_ERROR : DECLINED;
-}
-
-static apr_status_t
-end_request(void *data)
-{
-    request_rec *r = data;
-
-    apr_table_unset(r->notes, "c-pages");
-    return APR_SUCCESS;
-}
 
 /* In place; answers the text. */
 static char *
@@ -130,36 +96,8 @@ write_page(request_rec *r)
     return OK;
 }
 
-static int
-answer(request_rec *r)
-{
-    if (!r->handler || strncmp(r->handler, "c-p", 3)) {
-        return DECLINED;
-    }
-    apr_pool_cleanup_register(r->pool, r, end_request, apr_pool_cleanup_null);
-    return strcmp(r->handler, "c-psp") ? publish(r) : write_page(r);
-}
-
-static void
-register_hooks(apr_pool_t *pool)
-{
-    ap_hook_post_read_request(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_translate_name(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_map_to_storage(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_header_parser(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_access_checker(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_type_checker(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_fixups(pass, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_handler(answer, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_log_transaction(pass, NULL, NULL, APR_HOOK_MIDDLE);
-}
-
-module AP_MODULE_DECLARE_DATA c_pages_module = {
-    STANDARD20_MODULE_STUFF,
-    create_config,
-    NULL,
-    NULL,
-    NULL,
-    NULL,
-    register_hooks
+YARDSTICK_ANSWERS = {
+    {"publisher", publish},
+    {"psp", write_page},
+    {NULL, NULL}
 };

@@ -85,7 +85,7 @@ DocumentRoot "${{SITE}}"
 </Directory>
 """
 
-LINES = {"c": "SetHandler c-{variant}",
+LINES = {"c": "SetHandler yardstick\n    CPages {variant}",
          "debian": "SetHandler mod_python\n    PythonHandler "
                    "mod_python.{variant}",
          "ours": "SetHandler mod_python\n    PythonHandler "

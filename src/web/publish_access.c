@@ -43,13 +43,26 @@ refuse(mp_publish_access_t *access, int status)
     return -1;
 }
 
+/* The text of the challenge. New str. */
+static PyObject *
+find_realm(const mp_publish_access_t *access)
+{
+    PyObject *name = mp_web_of(access->state)->names.__auth_realm__;
+    PyObject *realm = access->realm;
+    if (!realm && access->module) {
+        realm = PyDict_GetItemWithError(PyModule_GetDict(access->module),
+                                        name);
+    }
+    return realm ? PyObject_Str(realm)
+           : PyErr_Occurred() ? NULL : PyUnicode_FromString("unknown");
+}
+
 /* 401, with the challenge that makes browsers ask. */
 static int
 ask_for_password(mp_publish_access_t *access)
 {
     request_rec *r = mp_request_ptr_open(access->req);
-    PyObject *text = access->realm ? PyObject_Str(access->realm)
-                                   : PyUnicode_FromString("unknown");
+    PyObject *text = find_realm(access);
     const char *realm = r && text ? mp_text_copy(r->pool, text,
                                                  MP_TEXT_HEADER,
                                                  "__auth_realm__")
@@ -121,12 +134,18 @@ dict_of(PyObject *object)
 }
 
 static int
-find_rules(mp_state_t *state, PyObject *object, rules_t *rules)
+find_rules(mp_publish_access_t *access, PyObject *object, rules_t *rules)
 {
-    const mp_web_t *web = mp_web_of(state);
+    const mp_web_t *web = mp_web_of(access->state);
     PyObject *dict = dict_of(object);
     if (!dict && PyFunction_Check(object)) {
         return 0;
+    }
+    if (access->is_lazy && PyModule_CheckExact(object)) {
+        Py_XSETREF(access->module, Py_NewRef(object));
+        return find_item(dict, web->names.__auth__, &rules->auth) < 0
+                   ? -1 : find_item(dict, web->names.__access__,
+                                    &rules->access);
     }
     int (*find)(PyObject *, PyObject *, PyObject **) = dict ? find_item
                                                             : find_attribute;
@@ -462,7 +481,7 @@ int
 mp_publish_access_check(mp_publish_access_t *access, PyObject *object)
 {
     rules_t rules = {0};
-    int failed = find_rules(access->state, object, &rules) < 0
+    int failed = find_rules(access, object, &rules) < 0
                  || apply(access, &rules) < 0;
     clear_rules(&rules);
     if (failed) {
@@ -483,4 +502,5 @@ mp_publish_access_clear(mp_publish_access_t *access)
     Py_CLEAR(access->realm);
     Py_CLEAR(access->user);
     Py_CLEAR(access->password);
+    Py_CLEAR(access->module);
 }

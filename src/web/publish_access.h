@@ -12,6 +12,10 @@ typedef struct {
     PyObject *realm;    /* owned, or NULL: "unknown" */
     PyObject *user;     /* owned, or NULL: not known */
     PyObject *password; /* the same */
+    PyObject *module;   /* the page, owned: its realm counts where no other
+                           does, and is looked for when one is needed; NULL:
+                           none, or realms are looked for at once */
+    int is_lazy;        /* they are not */
 } mp_publish_access_t;
 
 /* Is the client let in to this object? 0; -1 with SERVER_RETURN (401, 403,

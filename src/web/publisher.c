@@ -508,7 +508,11 @@ has_empty_component(const request_rec *r)
 {
     const char *sent = r->unparsed_uri;
     const char *info = r->path_info;
-    if (!info || !sent || r->main || r->prev || !strstr(sent, "//")) {
+    size_t length = strlen(r->uri);
+    if (!info || !sent || r->main || r->prev
+        || (!strncmp(sent, r->uri, length)
+            && (!sent[length] || sent[length] == '?'))
+        || !strstr(sent, "//")) {
         return 0;
     }
     char *path = apr_pstrmemdup(r->pool, sent, strcspn(sent, "?"));
@@ -638,7 +642,9 @@ function_handler(PyObject *module, PyObject *req)
     if (r->method_number != M_GET && r->method_number != M_POST) {
         return refuse_method(r);
     }
-    mp_publish_access_t access = {.state = state, .req = req};
+    mp_publish_access_t access = {
+        .state = state, .req = req, .is_lazy = 1,
+    };
     way_t way = {.state = state, .req = req, .r = r};
     PyObject *object = find_object(&way, &access);
     Py_XDECREF(way.instance);

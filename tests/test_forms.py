@@ -9,6 +9,7 @@ import pytest
 from bodies import (
     URLENCODED, file_part, multipart, part, pieces, posted, serve_form, show,
     uploaded)
+from httpd import together
 from inline import serve, value
 
 ITEMS = "return [(name, str(value)) for name, value in form.items()]"
@@ -1081,3 +1082,94 @@ def test_headers_of_parts_count_as_memory(site):
     assert site.request(**uploaded(*[one] * 5)).text == "5"
     assert site.request(**uploaded(*[one] * 20)).status == 413
     site.log.expect("MPY0500.*PythonFormLimitMemory")
+
+
+def test_a_form_passes_the_input_filters(site):
+    serve(site, """
+        from mod_python import util
+        def double(filter):
+            data = filter.read()
+            while data:
+                filter.write(data.replace(b"=", b"=x"))
+                data = filter.read()
+            if data is None:
+                filter.close()
+        req.register_input_filter("double", double)
+        req.add_input_filter("double")
+        form = util.FieldStorage(req)
+        return [(name, str(value)) for name, value in form.items()]
+        """)
+    for body in (b"a=1&b=2", pieces(b"a=1&b=2", 2)):
+        assert site.request(**posted(body)).text == repr(
+            [("a", "x1"), ("b", "x2")])
+
+
+def test_a_filter_does_not_read_the_form_of_its_request(site):
+    serve(site, """
+        from mod_python import util
+        found = []
+        def spy(filter):
+            found.append(kind(util.FieldStorage, filter.req))
+            filter.pass_on()
+        req.register_input_filter("spy", spy)
+        req.add_input_filter("spy")
+        form = util.FieldStorage(req)
+        return found[0], form.keys()
+        """)
+    assert site.request(**posted(b"a=1")).text == repr(("RuntimeError",
+                                                        ["a"]))
+
+
+def test_another_thread_cannot_read_the_form(site):
+    assert value(site, """
+        import threading
+        from mod_python import util
+        found = []
+        thread = threading.Thread(
+            target=lambda: found.append(kind(util.FieldStorage, req)))
+        thread.start()
+        thread.join()
+        return found
+        """, **posted(b"a=1")) == ["RuntimeError"]
+
+
+def test_a_form_of_a_request_that_is_over_is_refused(site):
+    site.write({"page.py": """
+        from mod_python import apache, util
+
+        kept = []
+
+        def handler(req):
+            if kept:
+                try:
+                    util.FieldStorage(kept.pop())
+                except apache.ExpiredError as error:
+                    req.write(type(error).__name__)
+            else:
+                kept.append(req)
+            return apache.OK
+        """})
+    site.serve("page")
+    with site.server.connect() as one:
+        one.request(site.url(), **posted(b"a=1"))
+        assert one.get(site.url()).text == "ExpiredError"
+
+
+def test_forms_of_many_threads_are_each_their_own(site):
+    serve_form(site, """
+        return str(form["a"]), form["file"].value[-8:], len(form["file"].value)
+        """, "PythonFormSpoolSize 5000")
+
+    def send(number):
+        wrong = []
+        with site.server.connect() as connection:
+            for turn in range(30):
+                own = f"{number:04}{turn:04}".encode()
+                request = uploaded(part(own), file_part(
+                    bytes(number * 1000) + own))
+                answer = connection.request(site.url(), **request).text
+                if answer != repr((own.decode(), own, number * 1000 + 8)):
+                    wrong.append(answer)
+        return wrong
+
+    assert together(send, 12) == [[]] * 12

@@ -1049,8 +1049,9 @@ def test_forms_leak_nothing(site):
     with site.server.connect() as one:
         counts = [int(one.request(site.url("?q=%ff"), **posted(
             body, "multipart/form-data; boundary=xx")).text)
-            for _ in range(60)]
-    assert abs(counts[-1] - counts[20]) < 20, counts
+            for _ in range(500)]
+    # Python itself warms up for a while; a leak would be 250.
+    assert abs(counts[-1] - counts[250]) < 100, counts
 
 
 def test_a_callback_may_look_at_the_form_and_begin_it_anew(site):
@@ -1162,14 +1163,12 @@ def test_forms_of_many_threads_are_each_their_own(site):
 
     def send(number):
         wrong = []
-        with site.server.connect() as connection:
-            for turn in range(30):
-                own = f"{number:04}{turn:04}".encode()
-                request = uploaded(part(own), file_part(
-                    bytes(number * 1000) + own))
-                answer = connection.request(site.url(), **request).text
-                if answer != repr((own.decode(), own, number * 1000 + 8)):
-                    wrong.append(answer)
+        for turn in range(20):
+            own = f"{number:04}{turn:04}".encode()
+            answer = site.request(**uploaded(part(own), file_part(
+                bytes(number * 1000) + own))).text
+            if answer != repr((own.decode(), own, number * 1000 + 8)):
+                wrong.append(answer)
         return wrong
 
     assert together(send, 12) == [[]] * 12

@@ -703,6 +703,15 @@ def test_psp_without_a_name_is_the_page_of_the_request(site):
     assert site.get("a.psp").text == "the page"
 
 
+def test_the_url_of_a_location_names_no_page(own_server):
+    server = own_server(
+        '<Location "/">\nSetHandler mod_python\n'
+        "PythonHandler ${SITE}/test.py\n</Location>",
+        files={"test.py": inside("psp.PSP(req).run()")})
+    assert server.request("/etc/passwd").status == 404
+    server.log.expect("MPY0552")
+
+
 def test_psp_takes_files_and_strings(site):
     site.write({"a.psp": "file <%= x %>", "sub/b.psp": "b",
                 "test.py": inside("""\

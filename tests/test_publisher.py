@@ -128,6 +128,19 @@ def test_private_files_are_forbidden(published):
     assert site.get("_missing").status == 403
 
 
+@pytest.mark.parametrize("handler", ["publisher", "psp"])
+def test_urls_of_a_location_name_no_files(own_server, handler):
+    server = own_server(
+        '<Location "/">\n'
+        "SetHandler mod_python\n"
+        f"PythonHandler mod_python.{handler}\n"
+        "</Location>", files={"page.py": HELLO})
+    path = server.site.path("page.py").resolve()
+    for url in ("/etc/passwd", str(path), str(path).replace(".py", "/hello")):
+        assert server.request(url).status == 404
+    server.log.expect("MPY0552")
+
+
 # Object paths
 
 def test_the_path_is_split_at_slashes_and_dots(published):

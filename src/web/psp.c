@@ -13,6 +13,7 @@
 #include "server/config.h"
 #include "web/form.h"
 #include "web/psp_page.h"
+#include "web/publisher.h"
 #include "web/session_base.h"
 #include "web/state.h"
 
@@ -713,6 +714,9 @@ function_handler(PyObject *module, PyObject *req)
     }
     if (!r->filename) {
         return PyLong_FromLong(HTTP_NOT_FOUND);
+    }
+    if (mp_publisher_check_mapped(req, "mod_python.psp") < 0) {
+        return NULL;
     }
     if (wants_listing(r)) {
         return answer_listing(req);

@@ -16,6 +16,7 @@
 #include "runtime/text.h"
 #include "runtime/thread.h"
 #include "server/log.h"
+#include "web/publisher.h"
 #include "web/state.h"
 
 #include <stdlib.h>
@@ -323,9 +324,13 @@ function_find(PyObject *module, PyObject *args)
         return NULL;
     }
     request_rec *r = mp_proxy_ptr(req);
-    mp_psp_page_t *page = r ? mp_psp_page_find(state,
-                                               PyBytes_AS_STRING(bytes), r)
-                            : NULL;
+    const char *path = PyBytes_AS_STRING(bytes);
+    int is_its_own = r && r->filename && !strcmp(path, r->filename);
+    mp_psp_page_t *page = NULL;
+    if (r && (!is_its_own
+              || mp_publisher_check_mapped(req, "mod_python.psp") == 0)) {
+        page = mp_psp_page_find(state, path, r);
+    }
     Py_DECREF(bytes);
     if (!page && !PyErr_Occurred()) {
         Py_RETURN_NONE;

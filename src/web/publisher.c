@@ -440,6 +440,25 @@ typedef struct {
     int is_found;       /* not remembered yet */
 } way_t;
 
+/* A Location has given the URL to us, whatever files there are: then the file
+ * name is the URL path, and says nothing of files. 0, or -1 with an
+ * exception. */
+int
+mp_publisher_check_mapped(PyObject *req, const char *handler)
+{
+    mp_request_object_t *object = (mp_request_object_t *)req;
+    const request_rec *r = object->request->r;
+    if (!object->request->owns_url) {
+        return 0;
+    }
+    mp_thread_suspended_t held = mp_thread_suspend();
+    mp_log(MP_LOG_REQUEST(r), APLOG_ERR, 0, "MPY0552",
+           "%s serves files, and a <Location> gives it %s, which is none; "
+           "use it in a <Directory> or an .htaccess file", handler, r->uri);
+    mp_thread_resume(held);
+    return refuse(object->base.state, HTTP_NOT_FOUND);
+}
+
 /* Which file the request's file name means. 0, or -1 with an exception. */
 static int
 find_stem(way_t *way)
@@ -572,7 +591,8 @@ static PyObject *
 find_object(way_t *way, mp_publish_access_t *access)
 {
     PyObject *object = NULL;
-    if (find_stem(way) < 0 || find_instance(way) < 0
+    if (mp_publisher_check_mapped(way->req, "mod_python.publisher") < 0
+        || find_stem(way) < 0 || find_instance(way) < 0
         || mp_page_use(way->state->importer, way->instance, way->r) < 0) {
         return NULL;
     }

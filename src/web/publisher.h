@@ -8,6 +8,10 @@
 
 #include "runtime/state.h"
 
+/* Does the file name of a request name a file? 0; -1 with SERVER_RETURN (404),
+ * and a line in the log for the handler of this name. [attached] */
+int mp_publisher_check_mapped(PyObject *req, const char *handler);
+
 /* For _web: publisher_handler(), get_page(), resolve_object(),
  * process_auth(), publish_object(). */
 extern PyMethodDef mp_publisher_functions[];

@@ -53,24 +53,6 @@ decline(const call_t *call, const char *code, const char *why)
 
 /* ---- where it stands --------------------------------------------------- */
 
-/* A PythonOption in force, NULL when it is not set. */
-static const char *
-find_option(const call_t *call, const char *key)
-{
-    const mp_request_t *request
-        = ((mp_request_object_t *)call->object)->request;
-    const mp_dir_config_t *section = mp_config_of_request(call->r);
-    if (request->options && request->options_section != section) {
-        PyObject *options = mp_request_get_options(call->object, NULL);
-        Py_XDECREF(options);
-        PyErr_Clear(); /* out of memory: the section's own will do */
-    }
-    const apr_table_t *options = request->options_section == section
-                                     ? request->options : section->options;
-    const char *value = options ? apr_table_get(options, key) : NULL;
-    return value && *value ? value : NULL;
-}
-
 /* The handler that runs for the request. A program may call us from wherever
  * it has a request object. */
 static const mp_handler_t *
@@ -94,12 +76,20 @@ is_base(const char *uri, const char *base)
            && (uri[length] == '/' || uri[length] == '\0');
 }
 
+/* An option's value, NULL when it is not set. */
+static const char *
+find_option(const apr_table_t *options, const char *key)
+{
+    const char *value = apr_table_get(options, key);
+    return value && *value ? value : NULL;
+}
+
 /* Find call->base. NULL, or why there is none. */
 static const char *
-find_base(call_t *call)
+find_base(call_t *call, const apr_table_t *options)
 {
     apr_pool_t *pool = call->r->pool;
-    const char *base = find_option(call, BASE_URI);
+    const char *base = find_option(options, BASE_URI);
     if (base && base[strlen(base) - 1] == '/') {
         return apr_psprintf(pool, "PythonOption " BASE_URI " %s ends in '/'; "
                             "write it without", base);
@@ -459,13 +449,18 @@ run(const call_t *call, PyObject *application, mp_wsgi_response_t *response)
 static PyObject *
 handle_call(call_t *call)
 {
+    const apr_table_t *options = mp_request_options(
+        (mp_request_object_t *)call->object);
+    if (!options) {
+        return NULL;
+    }
     call->handler = running_handler(call);
-    call->text = find_option(call, APPLICATION);
+    call->text = find_option(options, APPLICATION);
     if (!call->text) {
         return decline(call, "MPY0570", "there is no PythonOption "
                        APPLICATION " here; set it to module::callable");
     }
-    const char *wrong = find_base(call);
+    const char *wrong = find_base(call, options);
     if (wrong) {
         return decline(call, "MPY0571", wrong);
     }

@@ -106,8 +106,8 @@ meaning_of(const text_t *name)
 {
     for (size_t i = 0; i < sizeof(special) / sizeof(*special); i++) {
         if (special[i].size == name->size
-            && (special[i].name[0] ^ name->bytes[0]) % 32 == 0
-            && !ap_cstr_casecmp(special[i].name, name->bytes)) {
+            && (!memcmp(special[i].name, name->bytes, name->size)
+                || !ap_cstr_casecmp(special[i].name, name->bytes))) {
             return special[i].meaning;
         }
     }
@@ -346,43 +346,30 @@ mp_wsgi_response_room(const mp_wsgi_response_t *self)
     return self->length < 0 ? -1 : self->length - self->sent;
 }
 
-/* The bytes of a chunk, counted as they are sent. -1 with an exception. */
-static Py_ssize_t
-size_of(PyObject *chunk)
+/* As mp_wsgi_response_send(); is_strict: what goes beyond Content-Length is an
+ * error. */
+static int
+pass(mp_wsgi_response_t *self, PyObject *chunk, int flush, int is_strict)
 {
-    if (PyBytes_Check(chunk)) {
-        return PyBytes_GET_SIZE(chunk);
-    }
     mp_text_view_t view;
     if (mp_text_view(&view, chunk, "a chunk of the response") < 0) {
         return -1;
     }
-    const Py_ssize_t size = view.size;
-    mp_text_release(&view);
-    return size;
-}
-
-/* The first size bytes of a chunk. New reference. */
-static PyObject *
-cut(PyObject *chunk, Py_ssize_t size)
-{
-    mp_text_view_t view;
-    if (mp_text_view(&view, chunk, "a chunk of the response") < 0) {
-        return NULL;
+    const apr_off_t room = mp_wsgi_response_room(self);
+    const int is_beyond = room >= 0 && view.size > room;
+    const Py_ssize_t size = is_beyond ? (Py_ssize_t)room : view.size;
+    int status = -1;
+    if (is_beyond && is_strict) {
+        PyErr_Format(PyExc_ValueError,
+                     "write() goes beyond Content-Length by %zd bytes",
+                     view.size - size);
     }
-    PyObject *bytes = PyBytes_FromStringAndSize(view.bytes, size);
+    else if (mp_request_send(self->request, view.bytes, size, flush) == 0) {
+        self->sent += size;
+        status = is_beyond;
+    }
     mp_text_release(&view);
-    return bytes;
-}
-
-static int
-pass_on(mp_wsgi_response_t *self, PyObject *chunk, Py_ssize_t size, int flush)
-{
-    PyObject *args[] = {chunk, flush ? Py_True : Py_False};
-    PyObject *result = mp_request_write(self->request, args, 2, NULL);
-    Py_XDECREF(result);
-    self->sent += result ? size : 0;
-    return result ? 0 : -1;
+    return status;
 }
 
 int
@@ -393,21 +380,7 @@ mp_wsgi_response_send(mp_wsgi_response_t *self, PyObject *chunk, int flush)
                         "start_response() before its first chunk");
         return -1;
     }
-    const Py_ssize_t size = size_of(chunk);
-    const apr_off_t room = mp_wsgi_response_room(self);
-    if (size < 0) {
-        return -1;
-    }
-    if (room < 0 || size <= room) {
-        return pass_on(self, chunk, size, flush);
-    }
-    int failed = 0;
-    if (room > 0) {
-        PyObject *part = cut(chunk, (Py_ssize_t)room);
-        failed = part ? pass_on(self, part, (Py_ssize_t)room, flush) : -1;
-        Py_XDECREF(part);
-    }
-    return failed ? -1 : 1;
+    return pass(self, chunk, flush, 0);
 }
 
 /* write(data): more than Content-Length is an error here, because somebody is
@@ -416,20 +389,7 @@ static PyObject *
 write_chunk(PyObject *object, PyObject *data)
 {
     mp_wsgi_response_t *self = (mp_wsgi_response_t *)object;
-    if (!open_request(self)) {
-        return NULL;
-    }
-    const Py_ssize_t size = size_of(data);
-    const apr_off_t room = mp_wsgi_response_room(self);
-    if (size < 0) {
-        return NULL;
-    }
-    if (room >= 0 && size > room) {
-        return PyErr_Format(PyExc_ValueError,
-                            "write() goes beyond Content-Length by %zd bytes",
-                            size - (Py_ssize_t)room);
-    }
-    if (mp_wsgi_response_send(self, data, 1) < 0) {
+    if (!open_request(self) || pass(self, data, 1, 1) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;

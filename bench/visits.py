@@ -113,9 +113,7 @@ def describe(name, loads, mpm, path, function, files, more, php_lines):
         text = PHP.format(modules=rig.apxs("LIBEXECDIR"), path=path,
                           module=php_module(), name=function,
                           lines=php_lines)
-        # PHP makes files of sessions in a directory that is there.
-        return rig.Bare(text, mpm=mpm), {**files["php"],
-                                         "sessions/.keep": ""}
+        return rig.Bare(text, mpm=mpm), files["php"]
     handler, lines = ("mod_python", f"PythonHandler {function}::{function}")
     if name == "c":
         handler, lines = (f"c-{path[1:]}", "")

@@ -1,88 +1,128 @@
 /* key_lock.c - a lock for each key, among all processes and threads.
  *
- * Called for sessions. Which byte of the file belongs to a key is told by a
- * hash of 62 bits that is the same in every process.
+ * Called for sessions. A lock is a word in memory that all children share: 0,
+ * or who has it; which word belongs to a key is told by a hash that is the
+ * same in every process. So a lock that is free costs no system call.
  *
- * Processes wait by asking again, every few milliseconds, because fcntl() has
- * no limit on its waiting. The surprising rule follows from that: threads of
- * one process that hand the lock to each other would never let another
- * process in, so after some turns they pause for longer than that. */
+ * Whoever waits asks again, every few milliseconds. Two surprising rules
+ * follow. A word may name a process that is dead: who waits looks that up, and
+ * takes its place. And threads of one process that hand a lock to each other
+ * would never let another process in, so after some turns they pause for
+ * longer than others sleep. */
 #include "server/key_lock.h"
 
-#include <apr_file_io.h>
-#include <apr_portable.h>
-#include <apr_strings.h>
+#include <apr_shm.h>
 #include <http_config.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "server/log.h"
 
+#define WORDS 4096         /* keys that share one are as good as one key */
 #define FIRST_SLEEP 200    /* microseconds before asking again: at first, */
 #define LONGEST_SLEEP 4000 /* and at most */
 #define TURNS 16           /* of threads of this process before they pause */
 #define PAUSE 6000         /* for so many microseconds */
+#define LOOK_AFTER 20000   /* microseconds: does the owner live? */
 #define REPORT_AFTER apr_time_from_sec(10)
-#define BUCKETS 64
 
+/* A word of the shared memory in this process. */
 struct mp_key_lock_t {
-    uint64_t place;     /* of the byte; the name of the lock */
     const void *owner;  /* guard; NULL: free in this process */
     unsigned depth;     /* guard; how often the owner has taken it */
-    unsigned users;     /* guard; who has it or waits for it */
     unsigned turns;     /* guard; handed over since this process got it */
-    mp_key_lock_t *next; /* guard; in its bucket */
 };
 
-static int file = -1; /* set in post_config, inherited by the children */
+/* The process in the upper half, when it began in the lower one: a number of a
+ * process is used again. */
+typedef _Atomic uint64_t word_t;
+
+static word_t *words; /* set in post_config, inherited by the children */
+static uint64_t self; /* this process as a word; set in child_init */
+static int can_look;  /* there is a /proc to look into; child_init */
 static int is_usable; /* set in child_init; not in what a program forks */
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t freed; /* an owner has become NULL; child_init */
-static mp_key_lock_t *buckets[BUCKETS]; /* guard */
+static mp_key_lock_t locks[WORDS]; /* guard */
 
 /* This thread has guard, or is about to: a signal handler must not. */
 static __thread volatile char inside;
 
-/* ---- the file ---------------------------------------------------------- */
-
-static apr_status_t
-open_file(apr_pool_t *pool, apr_file_t **opened)
-{
-    char *name = ap_runtime_dir_relative(pool, "python-session-XXXXXX");
-    apr_status_t status = apr_file_mktemp(
-        opened, name, APR_FOPEN_CREATE | APR_FOPEN_READ | APR_FOPEN_WRITE
-                          | APR_FOPEN_EXCL, pool);
-
-    return status == APR_SUCCESS ? apr_file_remove(name, pool) : status;
-}
+/* ---- the memory -------------------------------------------------------- */
 
 apr_status_t
 mp_key_lock_create(server_rec *s)
 {
     static const char key[] = "mod_python key locks";
-    apr_file_t **opened = ap_retained_data_get(key);
+    apr_shm_t **memory = ap_retained_data_get(key);
     apr_status_t status = APR_SUCCESS;
 
-    if (!opened) {
-        opened = ap_retained_data_create(key, sizeof(*opened));
+    if (!memory) {
+        memory = ap_retained_data_create(key, sizeof(*memory));
     }
-    if (!*opened) {
-        status = open_file(s->process->pool, opened);
+    if (!*memory) {
+        status = apr_shm_create(memory, WORDS * sizeof(word_t), NULL,
+                                s->process->pool);
+        if (status == APR_SUCCESS) {
+            memset(apr_shm_baseaddr_get(*memory), 0, WORDS * sizeof(word_t));
+        }
     }
     if (status != APR_SUCCESS) {
-        *opened = NULL;
+        *memory = NULL;
         mp_log(MP_LOG_SERVER(s), APLOG_CRIT, status, "MPY0607",
-               "the file for locks of sessions cannot be made in %s",
-               ap_runtime_dir_relative(s->process->pool, ""));
+               "there is no shared memory for locks of sessions");
         return status;
     }
-    return apr_os_file_get(&file, *opened);
+    words = apr_shm_baseaddr_get(*memory);
+    return APR_SUCCESS;
+}
+
+/* When a process began, in ticks; 0 when there is none, or its end has
+ * come. */
+static uint32_t
+find_start(pid_t pid)
+{
+    char name[64], text[1024];
+    unsigned long long start = 0;
+    size_t size;
+    char state;
+    char *at;
+    FILE *file;
+
+    snprintf(name, sizeof(name), "/proc/%ld/stat", (long)pid);
+    file = fopen(name, "re");
+    if (!file) {
+        return 0;
+    }
+    size = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[size] = '\0';
+    /* "pid (name) state ...": the name may hold anything. */
+    at = strrchr(text, ')');
+    if (!at
+        || sscanf(at + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                  "%*s %*s %*s %*s %*s %*s %*s %llu", &state, &start) != 2
+        || state == 'Z' || state == 'X') {
+        return 0;
+    }
+    return (uint32_t)start;
+}
+
+static int
+is_dead(uint64_t word)
+{
+    pid_t pid = (pid_t)(word >> 32);
+
+    return can_look ? find_start(pid) != (uint32_t)word
+                    : kill(pid, 0) < 0 && errno == ESRCH;
 }
 
 /* In a process that a program has forked. */
@@ -96,27 +136,16 @@ void
 mp_key_lock_child_init(void)
 {
     pthread_condattr_t attributes;
+    uint32_t start = find_start(getpid());
 
+    can_look = start != 0;
+    self = (uint64_t)getpid() << 32 | start;
     is_usable = 1;
     pthread_atfork(NULL, NULL, end_use);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&freed, &attributes);
     pthread_condattr_destroy(&attributes);
-}
-
-/* F_WRLCK or F_UNLCK for this process. 0, or errno. */
-static int
-set_byte(const mp_key_lock_t *lock, short type)
-{
-    struct flock byte = {.l_type = type, .l_whence = SEEK_SET,
-                         .l_start = (off_t)lock->place, .l_len = 1};
-    int result;
-
-    do {
-        result = fcntl(file, F_SETLK, &byte);
-    } while (result < 0 && errno == EINTR);
-    return result < 0 ? errno : 0;
 }
 
 /* ---- time -------------------------------------------------------------- */
@@ -172,8 +201,8 @@ leave(void)
 }
 
 /* FNV-1a, and then mixed, because its low bits alone are not good. */
-static uint64_t
-place_of(const void *key, size_t size)
+static mp_key_lock_t *
+find_lock(const void *key, size_t size)
 {
     const unsigned char *bytes = key;
     uint64_t hash = UINT64_C(14695981039346656037);
@@ -185,46 +214,7 @@ place_of(const void *key, size_t size)
     hash ^= hash >> 33;
     hash *= UINT64_C(0xff51afd7ed558ccd);
     hash ^= hash >> 33;
-    return hash >> 2; /* an off_t is positive */
-}
-
-/* Guard is held. The lock of a place, with one user more; NULL: no memory. */
-static mp_key_lock_t *
-use_lock(uint64_t place)
-{
-    mp_key_lock_t **bucket = &buckets[place % BUCKETS];
-    mp_key_lock_t *lock = *bucket;
-
-    while (lock && lock->place != place) {
-        lock = lock->next;
-    }
-    if (!lock) {
-        lock = calloc(1, sizeof(*lock));
-        if (!lock) {
-            return NULL;
-        }
-        lock->place = place;
-        lock->next = *bucket;
-        *bucket = lock;
-    }
-    lock->users++;
-    return lock;
-}
-
-/* Guard is held. One user less. */
-static void
-leave_lock(mp_key_lock_t *lock)
-{
-    mp_key_lock_t **link = &buckets[lock->place % BUCKETS];
-
-    if (--lock->users > 0) {
-        return;
-    }
-    while (*link != lock) {
-        link = &(*link)->next;
-    }
-    *link = lock->next;
-    free(lock);
+    return &locks[hash % WORDS];
 }
 
 /* Guard is held. Wait until somebody lets go of something, but not for
@@ -246,42 +236,38 @@ wait_a_while(const patience_t *patience)
 /* Make owner the one of this process. *pauses: it is time to let others have a
  * turn. */
 static apr_status_t
-claim(mp_key_lock_t **found, uint64_t place, const void *owner,
-      patience_t *patience, int *pauses)
+claim(mp_key_lock_t *lock, const void *owner, patience_t *patience,
+      int *pauses)
 {
-    mp_key_lock_t *lock;
     int has_waited = 0;
 
     if (!enter()) {
         return APR_EINVAL;
     }
-    lock = use_lock(place);
-    while (lock && lock->owner && lock->owner != owner) {
-        if (!patience->timeout
-            || monotonic_now() - patience->begin >= patience->timeout) {
-            leave_lock(lock);
+    while (lock->owner && lock->owner != owner) {
+        if (!patience->timeout) {
             leave();
-            return patience->timeout ? APR_TIMEUP : APR_EBUSY;
+            return APR_EBUSY;
         }
         has_waited = 1;
         wait_a_while(patience);
-        if (monotonic_now() - patience->begin >= REPORT_AFTER) {
+        if (monotonic_now() - patience->begin >= REPORT_AFTER
+            || monotonic_now() - patience->begin >= patience->timeout) {
+            int has_ended;
+
             leave(); /* a log may be slow */
-            (void)is_over(patience);
-            if (!enter()) {
-                return APR_EINVAL;
+            has_ended = is_over(patience);
+            if (has_ended || !enter()) {
+                return has_ended ? APR_TIMEUP : APR_EINVAL;
             }
         }
     }
-    if (lock) {
-        lock->owner = owner;
-        lock->depth++;
-        lock->turns = has_waited ? lock->turns + 1 : 0;
-        *pauses = lock->turns && lock->turns % TURNS == 0;
-    }
+    lock->owner = owner;
+    lock->depth++;
+    lock->turns = has_waited ? lock->turns + 1 : 0;
+    *pauses = lock->turns && lock->turns % TURNS == 0;
     leave();
-    *found = lock;
-    return lock ? APR_SUCCESS : APR_ENOMEM;
+    return APR_SUCCESS;
 }
 
 /* The owner has it no more. */
@@ -291,7 +277,6 @@ set_free(mp_key_lock_t *lock)
     if (enter()) {
         lock->owner = NULL;
         lock->depth = 0;
-        leave_lock(lock);
         pthread_cond_broadcast(&freed);
         leave();
     }
@@ -301,50 +286,57 @@ set_free(mp_key_lock_t *lock)
 
 /* Owner of it in this process; now among the processes. */
 static apr_status_t
-take_byte(mp_key_lock_t *lock, patience_t *patience, int pauses)
+take_word(mp_key_lock_t *lock, patience_t *patience, int pauses)
 {
-    useconds_t sleep = FIRST_SLEEP;
-    int error;
+    word_t *word = &words[lock - locks];
+    useconds_t sleep = FIRST_SLEEP, slept = 0;
 
     if (pauses) {
         usleep(PAUSE);
     }
     for (;;) {
-        error = set_byte(lock, F_WRLCK);
-        if (error != EAGAIN && error != EACCES) {
-            return error;
+        uint64_t found = 0;
+
+        if (atomic_compare_exchange_strong(word, &found, self)) {
+            return APR_SUCCESS;
         }
         if (!patience->timeout) {
             return APR_EBUSY;
+        }
+        if (slept >= LOOK_AFTER) {
+            slept = 0;
+            if (is_dead(found)
+                && atomic_compare_exchange_strong(word, &found, self)) {
+                return APR_SUCCESS;
+            }
         }
         if (is_over(patience)) {
             return APR_TIMEUP;
         }
         usleep(sleep);
+        slept += sleep;
         sleep = sleep * 3 / 2 < LONGEST_SLEEP ? sleep * 3 / 2 : LONGEST_SLEEP;
     }
 }
 
 apr_status_t
-mp_key_lock_take(mp_key_lock_t **lock, const void *key, size_t size,
+mp_key_lock_take(mp_key_lock_t **taken, const void *key, size_t size,
                  const void *owner, apr_interval_time_t timeout)
 {
     patience_t patience = {.begin = timeout ? monotonic_now() : 0,
                            .timeout = timeout};
+    mp_key_lock_t *lock = find_lock(key, size);
     int pauses = 0;
-    apr_status_t status = claim(lock, place_of(key, size), owner, &patience,
-                                &pauses);
+    apr_status_t status = claim(lock, owner, &patience, &pauses);
 
-    if (status != APR_SUCCESS) {
-        return status;
+    if (status == APR_SUCCESS && lock->depth == 1) {
+        /* Nobody but the owner changes depth. */
+        status = take_word(lock, &patience, pauses);
+        if (status != APR_SUCCESS) {
+            set_free(lock);
+        }
     }
-    if ((*lock)->depth > 1) { /* which nobody but the owner changes */
-        return APR_SUCCESS;
-    }
-    status = take_byte(*lock, &patience, pauses);
-    if (status != APR_SUCCESS) {
-        set_free(*lock);
-    }
+    *taken = lock;
     return status;
 }
 
@@ -356,15 +348,11 @@ mp_key_lock_drop(mp_key_lock_t *lock)
     if (!enter()) {
         return;
     }
-    is_last = lock->depth == 1;
-    if (!is_last) {
-        lock->depth--;
-        leave_lock(lock);
+    is_last = --lock->depth == 0;
+    if (is_last) {
+        atomic_store(&words[lock - locks], 0);
+        lock->owner = NULL;
+        pthread_cond_broadcast(&freed);
     }
     leave();
-    if (is_last) {
-        /* Still its owner: nobody of this process takes it meanwhile. */
-        (void)set_byte(lock, F_UNLCK);
-        set_free(lock);
-    }
 }

@@ -1,10 +1,9 @@
 /* key_lock.h - a lock for each key, among all processes and threads.
  *
- * Unlike the numbered ones of mutex.h there are as many as there are keys, so
- * who has one holds up nobody who wants another. A lock is a byte of a file
- * without a name, which a process locks (fcntl), and inside the process the
- * name of its owner. The owner may take it again. A process that is killed
- * loses its locks to the others. */
+ * Unlike the numbered ones of mutex.h there are so many that who has one
+ * hardly ever holds up somebody who wants another. The owner may take it
+ * again, and may take several. A process that is killed loses its locks to the
+ * others. */
 #ifndef MP_SERVER_KEY_LOCK_H
 #define MP_SERVER_KEY_LOCK_H
 
@@ -15,8 +14,8 @@
 /* One that is taken; it is there until it was dropped as often. */
 typedef struct mp_key_lock_t mp_key_lock_t;
 
-/* post_config: the file, for the life of the parent, over all restarts. The
- * cause of a failure is in the log. */
+/* post_config: the shared memory, for the life of the parent, over all
+ * restarts. The cause of a failure is in the log. */
 apr_status_t mp_key_lock_create(server_rec *s);
 /* child_init, before any other use in the child. */
 void mp_key_lock_child_init(void);
@@ -25,7 +24,7 @@ void mp_key_lock_child_init(void);
  * APR_SUCCESS; APR_TIMEUP; APR_EBUSY without waiting; APR_EINVAL in a process
  * that a program forked, and where a signal ends the process. [detached:
  * waits] */
-apr_status_t mp_key_lock_take(mp_key_lock_t **lock, const void *key,
+apr_status_t mp_key_lock_take(mp_key_lock_t **taken, const void *key,
                               size_t size, const void *owner,
                               apr_interval_time_t timeout);
 

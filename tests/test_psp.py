@@ -395,6 +395,27 @@ def test_an_edited_import_is_new_at_the_next_request(psp):
     assert set(site.texts("a.psp")) == {"two"}
 
 
+def test_pages_stay_as_they_are_where_nobody_looks(psp):
+    site = psp({"a.psp": 'one <%@ include file="b.inc"%>', "b.inc": "one"},
+               "PythonAutoReload Off\n")
+    assert set(site.texts("a.psp")) == {"one one"}
+    site.edit("a.psp", "two")
+    site.edit("b.inc", "two")
+    assert set(site.texts("a.psp")) == {"one one"}
+
+
+def test_what_is_known_of_a_page_can_be_asked_for(psp):
+    site = psp({"a.psp": """\
+<%@ include file="b.inc"%><%
+import lib
+info = apache.module_info(__file__)
+# end
+%><%= info.file == __file__ %> <%= info.ctime > 1e9 %> <%=
+[os.path.basename(path) for path in info.data] %> <%=
+list(info.edges.values()) %>""", "b.inc": "", "lib.py": ""})
+    assert site.get("a.psp").text == "True True ['b.inc'] ['late import']"
+
+
 def test_an_include_that_was_missing_is_found(psp):
     site = psp({"a.psp": 'a <%@ include file="b.inc"%>'})
     assert site.get("a.psp").status == 500

@@ -159,6 +159,7 @@ run_body(mp_importer_t *importer, mp_generation_t *generation,
         return -1;
     }
     if (instance->language) {
+        instance->loaded_at = apr_time_now();
         return 0;
     }
     if (PyList_Append(importer->bodies, (PyObject *)instance) < 0) {

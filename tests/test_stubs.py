@@ -34,6 +34,8 @@ ALLOWED = r"""
 @pytest.mark.seconds(240)
 @pytest.mark.parametrize("name", [
     "mod_python.apache",
+    "mod_python.Cookie,--ignore-unused-allowlist",
+    "mod_python.Session,--ignore-unused-allowlist",
     "_apache,--ignore-missing-stub"])  # it says so: those are Any
 def test_stubs_say_what_the_running_module_has(own_server, name):
     server = own_server("Timeout 200", children=1, files={

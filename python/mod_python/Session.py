@@ -126,7 +126,7 @@ class FileSession(BaseSession):
         text = self._files.read(self._sid)
         return None if text is None else self._undump(text)
 
-    def do_save(self, dict):
+    def do_save(self, dict, /):
         self._files.write(self._sid, pickle.dumps(dict))
 
     def do_delete(self):
@@ -202,7 +202,7 @@ class DbmSession(BaseSession):
             text = database.get(self._sid.encode())
         return None if text is None else self._undump(text)
 
-    def do_save(self, dict):
+    def do_save(self, dict, /):
         text = pickle.dumps(dict)
         with self._opened(self._req.server) as database:
             database[self._sid.encode()] = text
@@ -253,7 +253,7 @@ class MemorySession(BaseSession):
             return self._undump(stored[1])
         return stored[1]
 
-    def do_save(self, dict):
+    def do_save(self, dict, /):
         try:
             kept = pickle.dumps(dict)
         except Exception:
@@ -316,7 +316,7 @@ class SqliteSession(BaseSession):
                 (self._sid,)).fetchone()
         return row and self._undump(row[0])
 
-    def do_save(self, dict):
+    def do_save(self, dict, /):
         with self._opened() as database:
             database.execute(
                 "INSERT OR REPLACE INTO session VALUES (?, ?, ?)",
@@ -405,7 +405,7 @@ class RedisSession(BaseSession):
         text = self._client.get(self._key())
         return None if text is None else self._undump(text)
 
-    def do_save(self, dict):
+    def do_save(self, dict, /):
         if self._redis_lock is not None:
             self._redis_lock.reacquire()  # raises if it is another's by now
         end = dict["_accessed"] + dict["_timeout"]

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar, final, overload
 from _typeshed import ReadableBuffer
 
 from mod_python.census import Survivor
+from mod_python.Session import BaseSession
 from mod_python.modules import ModuleInfo, Refresh
 
 _T = TypeVar("_T")
@@ -754,6 +755,9 @@ class mp_request:
             Mapping[str, _Text] | table | Iterable[tuple[_Text, _Text]] | None
         ) = None,
     ) -> bool: ...
+    def get_session(self, secret: _Text | Sequence[_Text] | None = None,
+                    timeout: float = 0, lock: int = 1,
+                    readonly: int = 0) -> BaseSession: ...
     def session_get(self, key: _Text, /) -> str | None: ...
     def session_set(self, key: _Text, value: _Text | None, /) -> None: ...
     def log_error(self, message: _Text | None, level: int = 3) -> None: ...

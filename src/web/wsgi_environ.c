@@ -275,6 +275,7 @@ may_wait(const request_rec *r)
 typedef struct base_t base_t;
 struct base_t {
     const server_rec *server;
+    int is_large;              /* for requests with many headers */
     PyObject *environ;         /* owned dict */
     PyObject *values[ALWAYS];  /* borrowed from it */
     PyObject *errors;          /* borrowed from it: wsgi.errors */
@@ -414,15 +415,17 @@ set_constants(mp_state_t *state, PyObject *dict)
                ? -1 : 0;
 }
 
-/* Room for headers: a dict is copied as large as it is, and this one has
- * once held one more than fits into 64 places. Else copies would have to grow
- * in nearly each request. */
+/* What fits into a dict of 64 places. The next size costs more than its places:
+ * it is beyond what malloc() has at hand. */
+#define SMALL 42
+
+/* A dict is copied as large as it is, and this one has held more than SMALL
+ * once. Else copies for requests of many headers would grow by themselves. */
 static int
 make_room(PyObject *dict)
 {
-    static const Py_ssize_t most = 43;
     int added = 0, failed = 0;
-    for (; PyDict_GET_SIZE(dict) < most && !failed; added++) {
+    for (; PyDict_GET_SIZE(dict) <= SMALL && !failed; added++) {
         PyObject *name = PyUnicode_FromFormat(" %d", added);
         failed = !name || PyDict_SetItem(dict, name, Py_None) < 0;
         Py_XDECREF(name);
@@ -436,7 +439,8 @@ make_room(PyObject *dict)
 }
 
 static base_t *
-make_base(mp_state_t *state, memory_t *memory, const server_rec *server)
+make_base(mp_state_t *state, memory_t *memory, const server_rec *server,
+          int is_large)
 {
     base_t *base = calloc(1, sizeof(*base));
     if (!base) {
@@ -451,26 +455,39 @@ make_base(mp_state_t *state, memory_t *memory, const server_rec *server)
         base->values[i] = Py_None;
         failed = PyDict_SetItem(dict, memory->always[i], Py_None) < 0;
     }
-    if (failed || make_room(dict) < 0) {
+    if (failed || (is_large && make_room(dict) < 0)) {
         Py_XDECREF(dict);
         free(base);
         return NULL;
     }
     base->server = server;
+    base->is_large = is_large;
     base->errors = Py_None;
     base->next = memory->bases;
     memory->bases = base;
     return base;
 }
 
-static base_t *
-get_base(mp_state_t *state, memory_t *memory, const server_rec *server)
+/* How many entries the environ of r will have, or a few more. */
+static int
+count_entries(const request_rec *r)
 {
+    static const int constants = 10; /* set_constants(), wsgi.input, .errors */
+    return constants + (int)ALWAYS + (r->user ? 2 : 0) + (r->prev ? 2 : 0)
+           + apr_table_elts(r->headers_in)->nelts
+           + apr_table_elts(r->subprocess_env)->nelts;
+}
+
+static base_t *
+get_base(mp_state_t *state, memory_t *memory, const request_rec *r)
+{
+    const int is_large = count_entries(r) > SMALL;
     base_t *base = memory->bases;
-    while (base && base->server != server) {
+    while (base && (base->server != r->server
+                    || base->is_large != is_large)) {
         base = base->next;
     }
-    return base ? base : make_base(state, memory, server);
+    return base ? base : make_base(state, memory, r->server, is_large);
 }
 
 static int
@@ -530,7 +547,7 @@ mp_wsgi_environ(mp_state_t *state, PyObject *request, request_rec *r,
                 const char *base_uri)
 {
     memory_t *memory = get_memory(mp_web_of(state));
-    base_t *base = memory ? get_base(state, memory, r->server) : NULL;
+    base_t *base = memory ? get_base(state, memory, r) : NULL;
     if (!base) {
         return NULL;
     }

@@ -15,6 +15,8 @@
 
 #include "../fuzz/fuzz_pspscan.c"
 
+#include "../fuzz/fuzz_cookie.c"
+
 typedef int fuzz_fn(const uint8_t *data, size_t size);
 
 static const struct {
@@ -25,6 +27,7 @@ static const struct {
     {"multipart", fuzz_multipart},
     {"params", fuzz_params},
     {"pspscan", fuzz_pspscan},
+    {"cookie", fuzz_cookie},
 };
 
 static fuzz_fn *running;

@@ -194,6 +194,9 @@ def test_attributes_of_fields_can_be_set(site):
             field.own = 5
             results.append((field.name, field.filename, field.ctype,
                             field.headers, field.own))
+            assert vars(field) == {"own": 5}
+        form.own = 6
+        assert vars(form) == {"own": 6}
         return results
         """, **uploaded(part(b"1"), file_part(b"2"))) == [
             ("other", "x", "y", {"z": 1}, 5)] * 2
@@ -279,3 +282,17 @@ def test_forms_leak_nothing(site):
             for _ in range(500)]
     # Python itself warms up for a while; a leak would be 250.
     assert abs(counts[-1] - counts[250]) < 100, counts
+
+
+def test_a_stringfield_can_be_copied_and_pickled(site):
+    assert show(site, """
+        import copy
+        import pickle
+        field = form["a"]
+        field.own = 5
+        copies = [copy.copy(field), copy.deepcopy(field),
+                  pickle.loads(pickle.dumps(field)),
+                  pickle.loads(pickle.dumps(field, 0))]
+        return [(type(one).__name__, str(one), one.name, one.own)
+                for one in copies]
+        """, QUERY) == [("StringField", "2", "a", 5)] * 4

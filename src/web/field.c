@@ -418,6 +418,17 @@ decode_string(PyObject *self, PyObject *args, PyObject *keywords)
     return PyUnicode_FromObject(self);
 }
 
+/* For pickle and copy: value, name and what programs have set. */
+static PyObject *
+reduce_string(PyObject *self, PyObject *unused)
+{
+    const string_field_t *field = (const string_field_t *)self;
+    return Py_BuildValue("(O(N)(O{sO}))", Py_TYPE(self),
+                         PyUnicode_FromObject(self),
+                         field->dict ? field->dict : Py_None, "name",
+                         field->name ? field->name : Py_None);
+}
+
 static PyObject *
 repr_string(PyObject *self)
 {
@@ -435,6 +446,8 @@ static PyMethodDef string_methods[] = {
      METH_VARARGS | METH_KEYWORDS,
      "decode($self, encoding='utf-8', errors='strict')\n--\n\n"
      "The plain str; the arguments are those of bytes and ignored."},
+    {"__reduce__", reduce_string, METH_NOARGS,
+     "__reduce__($self)\n--\n\nValue and name, for pickle and copy."},
     {NULL, NULL, 0, NULL}
 };
 
@@ -444,6 +457,7 @@ static PyGetSetDef string_attributes[] = {
     {"value", get_string_value, NULL, "Its value, a plain str.", NULL},
     FACT("file", FACT_FILE, "io.BytesIO of its value in UTF-8."),
     SHARED_FACTS,
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL}
 };
 
@@ -646,6 +660,7 @@ static PyGetSetDef file_attributes[] = {
     {"value", get_file_value, NULL, "The whole file, bytes.", NULL},
     FACT("file", FACT_FILE, "Binary file, at its beginning."),
     SHARED_FACTS,
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL}
 };
 

@@ -520,6 +520,7 @@ static PyMethodDef form_methods[] = {
 static PyGetSetDef form_attributes[] = {
     {"list", get_list, set_list,
      "The fields in the order of the form: FieldList.", NULL},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL}
 };
 

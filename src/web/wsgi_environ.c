@@ -415,8 +415,8 @@ set_constants(mp_state_t *state, PyObject *dict)
                ? -1 : 0;
 }
 
-/* What fits into a dict of 64 places. The next size costs more than its places:
- * it is beyond what malloc() has at hand. */
+/* What fits into a dict of 64 places. The next size costs more than its
+ * places: it is beyond what malloc() has at hand. */
 #define SMALL 42
 
 /* A dict is copied as large as it is, and this one has held more than SMALL

@@ -357,6 +357,26 @@ write_object(PyObject *req, PyObject *object)
     return failed ? -1 : 1;
 }
 
+/* May this take the request? Most functions say so by their names, which is
+ * quicker to see than to ask for each of them. */
+static int
+takes_request(mp_state_t *state, PyObject *object)
+{
+    if (!PyFunction_Check(object)) {
+        return 1;
+    }
+    const PyCodeObject *code = (PyCodeObject *)PyFunction_GET_CODE(object);
+    PyObject *const *names
+        = ((PyTupleObject *)code->co_localsplusnames)->ob_item;
+    int count = code->co_argcount + code->co_kwonlyargcount;
+    for (int i = 0; i < count; i++) {
+        if (names[i] == mp_web_of(state)->names.req) {
+            return 1;
+        }
+    }
+    return code->co_flags & CO_VARKEYWORDS;
+}
+
 /* 1 written, 0 there was nothing, -1. */
 static int
 publish(mp_state_t *state, PyObject *req, PyObject *object)
@@ -378,7 +398,8 @@ publish(mp_state_t *state, PyObject *req, PyObject *object)
         if (!form) {
             form = find_form(state, req);
         }
-        Py_SETREF(object, form ? mp_fs_data_apply(state, object, form, req)
+        PyObject *own = takes_request(state, object) ? req : NULL;
+        Py_SETREF(object, form ? mp_fs_data_apply(state, object, form, own)
                                : NULL);
     }
     Py_XDECREF(object);

@@ -38,6 +38,6 @@ def test_the_published_function_counts_visits(site):
 def test_links_of_the_documentation_lead_somewhere():
     for page in [README, *README.parent.glob("docs/**/*.md"),
                  *README.parent.glob("examples/*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)",
+        for target in re.findall(r"\]\(([\w./-]+)(?:#[^)]*)?\)",
                                  page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page}: {target}"

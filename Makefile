@@ -192,6 +192,8 @@ define command_py
 #!$(python)
 import sys
 
+sys.path.append("$(PLATLIB)")  # where it usually is already
+
 from mod_python.__main__ import main
 
 sys.exit(main())

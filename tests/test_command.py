@@ -217,10 +217,11 @@ def test_the_installed_command_is_this_program(place):
          str(built / "mod_python.so")],
         capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
+    command = place / "root/bin/mod_python"
+    assert 'sys.path.append("/lib")' in command.read_text()
     done = subprocess.run(
-        [f"{place}/root/bin/mod_python", "version"], capture_output=True,
-        text=True, check=False, env={**os.environ,
-                                     "PYTHONPATH": f"{place}/root/lib"})
+        [command, "version"], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": f"{place}/root/lib"})
     assert done.returncode == 0, done.stderr
     rows = dict(line.strip().split(None, 1)
                 for line in done.stdout.splitlines() if line.strip())

@@ -72,6 +72,23 @@ def test_the_module_is_named_in_every_way_of_handlers(site, form):
     assert site.get().text == "found"
 
 
+def test_a_file_of_any_extension_can_be_the_application(site):
+    """As other servers have them: something.wsgi."""
+    site.write({"site.wsgi": """
+        import part
+
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [part.text]
+        """, "part.py": "text = b'one'\n"})
+    site.serve("mod_python.wsgi", option("./site.wsgi"))
+    assert site.texts() == {"one"}
+    site.edit("part.py", "text = b'two'\n")
+    assert site.texts() == {"two"}
+    site.replace("site.wsgi", "part.text", "b'three'")
+    assert site.texts() == {"three"}
+
+
 def test_an_installed_module_can_be_the_application(site):
     """wsgiref comes with Python: cold, and as good."""
     site.serve("mod_python.wsgi", option("wsgiref.simple_server::demo_app"))

@@ -7,13 +7,17 @@ import base64
 import hashlib
 import hmac
 import marshal
+import os
+import random
 import re
 import string
 
 import pytest
 
 from inline import serve, value
+from visitor import private_memory
 
+SOAK = int(os.environ.get("MP_SOAK", "1"))
 IMPORT = "from mod_python import Cookie\n"
 
 
@@ -235,7 +239,6 @@ OLD = re.compile(r"""[,\ ]*([^;\ =]+)\ *(?:=\ *)?("(?:[^\\"]|\\.)*"|[^;]*)"""
 
 
 def test_parse_reads_what_the_classic_module_read(site):
-    import random
     chance = random.Random(7)
     headers = ["".join(chance.choice('ab=; "\\,$x') for _ in range(
         chance.randrange(1, 24))) for _ in range(3000)]
@@ -535,9 +538,11 @@ Cookie.add_cookie(req, c)
     assert response.headers["Set-Cookie"].encode("latin-1") == b"a=" + raw
 
 
-def test_fuzzed_cookies_are_read_without_an_error(site):
-    import random
-    serve(site, IMPORT + """
+@pytest.mark.seconds(60 + 5 * SOAK)
+def test_fuzzed_cookies_are_read_without_an_error(own_server):
+    """100,000 of them by hand: MP_SOAK=200."""
+    server = own_server(children=1)
+    serve(server.site, IMPORT + """
 found = Cookie.get_cookies(req)
 for class_ in (Cookie.SignedCookie, Cookie.MarshalCookie):
     Cookie.get_cookies(req, class_, secret="secret")
@@ -546,10 +551,16 @@ return len(found)
 """)
     chance = random.Random(11)
     letters = string.printable[:95] + "\xff\xc3\xa9" + '=;"\\ $,' * 8
-    with site.server.connect() as connection:
-        for _ in range(500):
+    child, = server.children()
+    memory = []
+    with server.connect() as connection:
+        for number in range(500 * SOAK):
             text = "".join(chance.choice(letters)
                            for _ in range(chance.randrange(200)))
-            response = connection.get(site.url(), headers={
+            response = connection.get(server.site.url(), headers={
                 "Cookie": text.strip() or "a"})
             assert response.status == 200, text
+            if number % (50 * SOAK) == 0:
+                memory.append(private_memory(child))
+    assert server.children() == {child}
+    assert memory[-1] - memory[2] < 1000, memory

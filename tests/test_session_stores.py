@@ -215,11 +215,17 @@ def test_shared_memory_is_the_default(make):
                     "Session.SharedSession") is True
 
 
-@pytest.mark.parametrize("choices, kind", [
-    ({"mpm": "prefork"}, "DbmSession"), ({"mpm": "event"}, "DbmSession")])
+@pytest.mark.parametrize("choices, extra, kind", [
+    ({"mpm": "prefork"}, "", "DbmSession"),
+    ({"mpm": "event"}, "", "DbmSession"),
+    ({"mpm": "event", "children": 1},
+     "\nServerLimit 1\nMaxRequestWorkers 8", "MemorySession"),
+    ({"mpm": "prefork", "children": 1}, "\nMaxRequestWorkers 1",
+     "DbmSession")])
 def test_without_shared_memory_the_default_is_the_one_of_old(
-        make, choices, kind):
-    visitor = make("", modules=(), without=("socache_shmcb",), **choices)
+        make, choices, extra, kind):
+    visitor = make("", "session.timeout 1800" + extra, modules=(),
+                   without=("socache_shmcb",), **choices)
     assert visitor("return type(req.get_session()).__name__") == kind
     assert visitor(COUNT) == 1
     assert visitor(COUNT) == 2
@@ -233,7 +239,7 @@ def test_store_can_be_a_dictionary_with_a_name(own_server):
     assert [visitor(COUNT), visitor(COUNT)] == [1, 2]
     assert visitor("""
 req.get_options()["mod_python.session.store"] = "none"
-return outcome(Session.SharedSession, req, sid=None)
+return outcome(req.get_session)
 """).startswith("RuntimeError: there is no store 'none' for sessions")
 
 

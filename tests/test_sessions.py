@@ -4,6 +4,7 @@ Where sessions are stored is in test_session_stores.py."""
 
 import ast
 import os
+import random
 import re
 import signal
 import time
@@ -12,8 +13,9 @@ import pytest
 
 from httpd import later
 from httpd.processes import wait_until
-from visitor import FILES, SHMCB, Visitor
+from visitor import FILES, SHMCB, Visitor, private_memory
 
+SOAK = int(os.environ.get("MP_SOAK", "1"))
 COUNT = """
 s = req.get_session()
 s["n"] = s.get("n", 0) + 1
@@ -940,19 +942,26 @@ def test_id_of_another_application_gives_a_new_session(make):
 
 # Bad input
 
+@pytest.mark.seconds(60 + 5 * SOAK)
 def test_fuzzed_ids_give_new_sessions(make):
-    import random
-    site = make()
+    """100,000 of them by hand: MP_SOAK=200."""
+    site = make(children=1)
     chance = random.Random(3)
     letters = "0123456789abcdef" * 3 + 'ABC;,= "\\$\xff\xe9/.%\t'
     body = "    return req.get_session().is_new()\n"
+    child, = site.server.children()
+    memory = []
     with site.server.connect() as connection:
-        for _ in range(500):
+        for number in range(500 * SOAK):
             text = "".join(chance.choice(letters)
                            for _ in range(chance.choice((32, 32, 96, 5, 33))))
             response = connection.request("/site/", "POST", {
                 "Cookie": "pysid=" + text.strip()}, body)
             assert (response.status, response.text) == (200, "True"), text
+            if number % (50 * SOAK) == 0:
+                memory.append(private_memory(child))
+    assert site.server.children() == {child}
+    assert memory[-1] - memory[2] < 1000, memory
 
 
 def test_unreadable_record_gives_a_new_session_and_a_line_in_the_log(make):

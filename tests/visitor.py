@@ -41,6 +41,12 @@ FILES = {"run.py": RUN,
 SHMCB = {"modules": ("socache_shmcb",)}
 
 
+def private_memory(pid):
+    """KiB of a process that it shares with nobody."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return int(file.read().split("RssAnon:")[1].split()[0])
+
+
 class Visitor:
     """visitor(code): what code returns, run in a request with its cookies.
     port, prefix: of the server, and of the site's URL."""

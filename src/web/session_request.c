@@ -29,8 +29,9 @@ static const char *
 usual_type(const mp_session_settings_t *settings)
 {
     int threads = 0, forks = 0, most = 0;
-    if (mp_store_find(settings->store)) {
-        return "SharedSession";
+    if (mp_store_find(settings->store)
+        || strcmp(settings->store, MP_STORE_SESSIONS)) {
+        return "SharedSession"; /* or an error: that store was asked for */
     }
     ap_mpm_query(AP_MPMQ_IS_THREADED, &threads);
     ap_mpm_query(AP_MPMQ_IS_FORKED, &forks);

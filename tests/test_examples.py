@@ -225,7 +225,8 @@ def test_the_psp_site_shows_items_and_counts_visits(site):
 @pytest.mark.parametrize("name, program", [
     ("psp", "catalogue.py"), ("filter", "frame.py"), ("flask", "board.py"),
     ("guestbook", "entries.py"), ("authentication", "accounts.py")])
-def test_no_example_shows_its_programs(site, name, program):
+def test_no_example_shows_its_programs(site, no_directory_left, name,
+                                       program):
     response = copy(site, name).get(program)
     assert "import " not in response.text
     assert "MEMBERS" not in response.text

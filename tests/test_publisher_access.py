@@ -141,6 +141,53 @@ def test_every_rule_holds_in_every_place(published, place, doc):
     assert found == {name: wanted for name, (_, wanted) in rules.items()}
 
 
+WRAPPED = {
+    "lru_cache": "@functools.lru_cache\n",
+    "lru_cache with arguments": "@functools.lru_cache(maxsize=3)\n",
+    "wraps over lru_cache": "@decorate\n@functools.lru_cache\n",
+}
+
+
+@pytest.mark.parametrize("decorators", WRAPPED.values(), ids=WRAPPED)
+def test_rules_hold_inside_of_what_is_wrapped(published, decorators):
+    site = published({"page.py": f'''\
+import functools
+
+def decorate(function):
+    @functools.wraps(function)
+    def inner(*args):
+        return function(*args)
+    return inner
+
+{decorators}def page(a=1):
+    __auth__ = {{"eggs": "spam"}}
+    return "in"
+'''})
+    assert statuses(site) == [401, 200, 401, 401]
+
+
+def test_rules_hold_inside_of_partial_functions(published):
+    site = published({"page.py": '''\
+import functools
+
+class C:
+    def method(self, x, y=1):
+        __auth__ = {"eggs": "spam"}
+        return "in"
+
+page = functools.partial(C().method, "x")
+twice = functools.partial(functools.partial(C.method, C()), "x")
+
+class D:
+    page = functools.partialmethod(C.method, "x")
+
+d = D()
+'''})
+    assert statuses(site) == [401, 200, 401, 401]
+    assert statuses(site, "page/twice") == [401, 200, 401, 401]
+    assert statuses(site, "page/d/page") == [401, 200, 401, 401]
+
+
 @pytest.mark.parametrize("outer, inner, wanted", [
     ("__auth__ = {'eggs': 'spam'}", "__access__ = ['eggs']",
      [401, 200, 401, 401]),

@@ -430,51 +430,90 @@ apply(mp_publish_access_t *access, const rules_t *rules)
 
 /* ---- objects ------------------------------------------------------------ */
 
-/* A function that runs for the object: its own rules, and those of what it
- * wraps. */
+/* The rules inside of a function. */
 static int
-check_function(mp_publish_access_t *access, PyObject *function)
+check_nested(mp_publish_access_t *access, PyObject *function)
 {
-    PyObject *wrapped = NULL;
-    int failed = 0;
-    if (has_nested(access->state, function)) {
-        rules_t rules = {0};
-        failed = read_nested(access, function, &rules) < 0
+    rules_t rules = {0};
+    if (!has_nested(access->state, function)) {
+        return 0;
+    }
+    int failed = read_nested(access, function, &rules) < 0
                  || apply(access, &rules) < 0;
-        clear_rules(&rules);
-    }
-    PyObject *dict = ((PyFunctionObject *)function)->func_dict;
-    if (!failed && dict) {
-        failed = find_item(dict, mp_web_of(access->state)->names.__wrapped__,
-                           &wrapped) < 0;
-    }
-    PyObject *inner = wrapped ? function_of(wrapped) : NULL;
-    if (!failed && inner && Py_EnterRecursiveCall(" in __wrapped__") == 0) {
-        failed = check_function(access, inner);
-        Py_LeaveRecursiveCall();
-    }
-    Py_XDECREF(wrapped);
-    return failed || PyErr_Occurred() ? -1 : 0;
+    clear_rules(&rules);
+    return failed ? -1 : 0;
 }
 
-/* What runs when the object is called: itself, or its __call__, of its class
- * or its own. 1, and *function is a new reference; 0: no function; -1. */
+/* Objects whose types Python code or the standard library made. */
 static int
-find_function(mp_state_t *state, PyObject *object, PyObject **function)
+may_have_inside(PyObject *object)
+{
+    return !PyModule_Check(object) && !PyType_Check(object)
+           && PyType_HasFeature(Py_TYPE(object), Py_TPFLAGS_HEAPTYPE);
+}
+
+/* The function that runs when such an object is called, by its class's
+ * __call__ or its own. */
+static int
+check_call(mp_publish_access_t *access, PyObject *object)
 {
     PyObject *call = NULL;
-    *function = Py_XNewRef(function_of(object));
-    if (*function || PyModule_Check(object) || PyType_Check(object)
-        || !PyType_HasFeature(Py_TYPE(object), Py_TPFLAGS_HEAPTYPE)) {
-        return *function != NULL;
+    if (PyObject_GetOptionalAttr(object,
+                                 mp_web_of(access->state)->names.__call__,
+                                 &call) <= 0) {
+        return PyErr_Occurred() ? -1 : 0;
     }
-    if (PyObject_GetOptionalAttr(object, mp_web_of(state)->names.__call__,
-                                 &call) < 0) {
+    PyObject *function = Py_XNewRef(function_of(call));
+    Py_DECREF(call);
+    int failed = function ? check_nested(access, function) : 0;
+    Py_XDECREF(function);
+    return failed;
+}
+
+/* What an object calls in its turn: what it wraps (functools.wraps(),
+ * lru_cache()), or what it is a part of (functools.partial). */
+static int
+find_wrapped(mp_state_t *state, PyObject *object, PyObject **wrapped)
+{
+    const mp_web_t *web = mp_web_of(state);
+    if (PyFunction_Check(object)) {
+        PyObject *dict = ((PyFunctionObject *)object)->func_dict;
+        return dict ? find_item(dict, web->names.__wrapped__, wrapped) : 0;
+    }
+    if (find_attribute(object, web->names.__wrapped__, wrapped) < 0) {
         return -1;
     }
-    *function = call ? Py_XNewRef(function_of(call)) : NULL;
-    Py_XDECREF(call);
-    return *function != NULL;
+    return *wrapped || strcmp(Py_TYPE(object)->tp_name, "functools.partial")
+               ? 0 : find_attribute(object, web->names.func, wrapped);
+}
+
+/* The rules inside of what runs for the object. */
+static int
+check_inside(mp_publish_access_t *access, PyObject *object)
+{
+    PyObject *wrapped = NULL;
+    if (PyMethod_Check(object)) {
+        object = PyMethod_GET_FUNCTION(object);
+    }
+    int is_function = PyFunction_Check(object);
+    if (!is_function && !may_have_inside(object)) {
+        return 0;
+    }
+    if ((is_function ? check_nested(access, object)
+                     : check_call(access, object)) < 0
+        || find_wrapped(access->state, object, &wrapped) < 0) {
+        return -1;
+    }
+    int failed = 0;
+    if (wrapped) {
+        failed = Py_EnterRecursiveCall(" in __wrapped__") ? -1 : 0;
+        if (!failed) {
+            failed = check_inside(access, wrapped);
+            Py_LeaveRecursiveCall();
+        }
+        Py_DECREF(wrapped);
+    }
+    return failed;
 }
 
 int
@@ -487,13 +526,10 @@ mp_publish_access_check(mp_publish_access_t *access, PyObject *object)
     if (failed) {
         return -1;
     }
-    PyObject *function;
-    int has = find_function(access->state, object, &function);
-    if (has > 0) {
-        has = check_function(access, function);
-    }
-    Py_XDECREF(function);
-    return has;
+    Py_INCREF(object);
+    failed = check_inside(access, object);
+    Py_DECREF(object);
+    return failed;
 }
 
 void

@@ -24,7 +24,7 @@
 #define MP_WEB_NAMES(X) \
     X(__call__) X(__init__) X(__new__) X(list) X(name) X(req) \
     X(close) \
-    X(__access__) X(__auth__) X(__auth_realm__) X(__wrapped__)                \
+    X(__access__) X(__auth__) X(__auth_realm__) X(__wrapped__) X(func)        \
     X(__html__) X(_psp_) X(exception) X(get_session) X(psp) X(save)           \
     X(session) X(str) X(unlock) X(write) \
     X(form) X(md5) X(sha256)                                                  \

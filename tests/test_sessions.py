@@ -13,6 +13,7 @@ import pytest
 
 from httpd import later
 from httpd.processes import wait_until
+from test_tls import TLS, ask, start as start_tls
 from visitor import FILES, SHMCB, Visitor, private_memory
 
 SOAK = int(os.environ.get("MP_SOAK", "1"))
@@ -511,6 +512,32 @@ def is_parked(site, pid):
     return any(site.server.gates.glob(f"{site.name}.in.{pid}-*.parked"))
 
 
+def test_children_of_before_a_graceful_restart_keep_their_locks(make):
+    site = make("lock_timeout 20")
+    visitor = Visitor(site)
+    visitor(COUNT)
+    before = site.server.children()
+    holder = later(Visitor(site, visitor.cookies), """
+s = req.get_session()
+harness.wait(__file__, "in")
+s["n"] = 10
+s.save()
+""")
+    site.wait_parked("in")
+    os.kill(site.server.pid, signal.SIGUSR1)
+    # a new child, which has shared memory of its own, and the old lock
+    wait_until(lambda: Visitor(site)("return os.getpid()") not in before,
+               "an answer of a new child")
+    assert Visitor(site, visitor.cookies)(
+        "import _web\n"
+        "return _web._hold_session(%r)" % visitor.cookies["pysid"]) is None
+    site.open_gate("in")
+    assert holder.result(20) is None
+    wait_until(lambda: not before & site.server.children()
+               and len(site.server.children()) >= len(before),
+               "new children in place of the old ones")
+
+
 def test_wait_for_a_lock_has_a_limit_and_is_logged(make):
     site = make("lock_timeout 0.6")
     visitor = Visitor(site)
@@ -844,6 +871,14 @@ def test_wrong_option_is_an_error_that_names_it(make, option, wanted):
     assert Visitor(make(option))("return outcome(req.get_session)") == (
         f"ValueError: PythonOption mod_python.session.{name} must be "
         f"{wanted}, not '{given}'")
+
+
+def test_cookie_is_secure_over_https(own_server):
+    server = start_tls(own_server, TLS)
+    assert ask(server, """
+s = req.get_session()
+return [str(s.make_cookie()).partition("; ")[2]]
+""") == ["path=/site/; secure; SameSite=Lax; httponly"]
 
 
 def test_program_may_set_options(visitor):

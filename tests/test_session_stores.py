@@ -208,6 +208,15 @@ def test_sessions_on_disk_survive_a_restart(make, kind):
                    ) == [False, 7]
 
 
+@pytest.mark.parametrize("kind", ["SharedSession", "FileSession",
+                                  "SqliteSession", "MemorySession",
+                                  "DbmSession"])
+def test_sessions_work_in_an_interpreter_of_its_own(make, kind):
+    visitor = make(kind, interpreter="other", children=1)
+    assert visitor("return apache.interpreter") == "other"
+    assert [visitor(COUNT), visitor(COUNT)] == [1, 2]
+
+
 # Which one it is
 
 def test_shared_memory_is_the_default(make):
@@ -561,18 +570,22 @@ def test_private_directory_that_is_not_is_refused(make, folder, lay):
             "PermissionError: [Errno 1] sessions cannot be kept here: "), kind
 
 
-def test_default_directory_is_private(make):
-    visitor = make("FileSession",
-                   "session.application with_database_nowhere")
-    assert visitor("""
-from mod_python import session_files
+def test_default_directory_is_private(make, folder):
+    os.chmod(folder, 0o1777)
+    visitor = make("FileSession", "session.application no_database_directory",
+                   children=1)
+    assert visitor(f"""
 import stat
+import tempfile
+from mod_python import session_files
+tempfile.tempdir = {folder!r}
 req.get_session().save()
 path = session_files.private_directory()
 status = os.lstat(path)
-return [stat.S_ISDIR(status.st_mode), status.st_uid == os.geteuid(),
+return [os.path.dirname(path) == {folder!r}, os.listdir(path),
+        stat.S_ISDIR(status.st_mode), status.st_uid == os.geteuid(),
         oct(status.st_mode & 0o777)]
-""") == [True, True, "0o700"]
+""") == [True, ["mp_sess"], True, True, "0o700"]
 
 
 @pytest.mark.parametrize("kind", ["FileSession", "DbmSession",

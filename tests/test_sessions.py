@@ -1044,19 +1044,6 @@ return [cart.word, cart.things, type(cart) is shop.Cart]
     assert visitor("return req.get_session()['cart'].word") == "new"
 
 
-def test_instances_survive_a_graceful_restart_on_a_lasting_store(make):
-    site = make("session_type FileSession", files=HOT)
-    visitor = Visitor(site)
-    visitor("""
-shop = apache.import_module("shop")
-s = req.get_session()
-s["cart"] = shop.Cart()
-s.save()
-""")
-    site.server.restart()
-    assert visitor("return req.get_session()['cart'].things") == [1]
-
-
 # Memory
 
 @pytest.mark.seconds(120)

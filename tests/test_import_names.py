@@ -75,7 +75,7 @@ TABLE = [
     (["json.decoder"], *["json.decoder"] * 4),
     (["nope"], *[NOTHING] * 4),
     (["nope.part"], *[NOTHING] * 4),
-    (["mod_python.util"], *[NOTHING] * 4),
+    (["mod_python.nope"], *[NOTHING] * 4),
     (["mod_python.apache"], *["mod_python.apache"] * 4),
     (["./plain.py"], "app/plain", "lib/plain", NOWHERE, "start/plain"),
     (["./page.psp"], "app/page", NOTHING, NOWHERE, NOTHING),

@@ -294,3 +294,30 @@ def test_file_that_is_rewritten_all_the_time_holds_up_no_other_directory(
         stop.set()
         writer.result(20)
     assert site.get("a/").status == 200
+
+
+def test_request_whose_first_handler_is_not_hot_waits_for_what_it_may_ask(
+        own_server):
+    """mod_python.publisher and the like say later which page they are for."""
+    site = own_server(
+        APPLICATION + "\nPythonPath \"sys.path + ['${SITE}/cold']\"", **ONE,
+        threads=16, files={**FILES, "cold/dispatcher.py": """
+            import harness
+            from mod_python import apache
+
+            def handler(req):
+                if req.args == "park":
+                    harness.wait(req.filename, "dispatcher")
+                return apache.DECLINED
+            """, "third/third.py": page("leaf.value", "import leaf"),
+            "third/.htaccess": "SetHandler mod_python\n"
+                               "PythonHandler dispatcher third\n"}).site
+    site.open_gate("body")
+    assert site.get("third/").text == site.get("small/").text == "1"
+    save_leaf(site, 2)
+    parked = site.later("third/?park")
+    site.wait_parked("dispatcher")
+    site.edit("app/other.py", counted("value = 3\n"))
+    assert site.get("small/").text == "3"
+    site.open_gate("dispatcher")
+    assert parked.result(20).text == "2"

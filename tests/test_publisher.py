@@ -128,17 +128,33 @@ def test_private_files_are_forbidden(published):
     assert site.get("_missing").status == 403
 
 
-@pytest.mark.parametrize("handler", ["publisher", "psp"])
-def test_urls_of_a_location_name_no_files(own_server, handler):
-    server = own_server(
-        '<Location "/">\n'
-        "SetHandler mod_python\n"
-        f"PythonHandler mod_python.{handler}\n"
-        "</Location>", files={"page.py": HELLO})
-    path = server.site.path("page.py").resolve()
-    for url in ("/etc/passwd", str(path), str(path).replace(".py", "/hello")):
+@pytest.mark.parametrize("handler, name, answer", [
+    ("publisher", "page/hello", "hello"), ("psp", "a.psp", "a page"),
+    ("cgihandler", "script.py", "a script\n")])
+def test_in_a_location_urls_are_mapped_to_files_as_everywhere(
+        own_server, handler, name, answer):
+    server = own_server(f"""
+        <Location "/">
+            SetHandler mod_python
+            PythonHandler mod_python.{handler}
+            Options +ExecCGI
+        </Location>
+        <Directory ${{SITE}}/closed>
+            Require all denied
+        </Directory>
+        """, files={"page.py": HELLO, "a.psp": "a page", "script.py":
+                    "print('Content-Type: text/plain\\n\\na script')\n",
+                    "closed/page.py": HELLO, "closed/a.psp": "a page",
+                    "closed/script.py": ""})
+    site = server.site
+    assert site.get(name).text == answer
+    assert site.get("closed/" + name).status == 403
+    server.log.expect("AH01630")
+    for url in ("/etc/passwd", str(site.path("page.py").resolve()),
+                str(site.path("a.psp").resolve()),
+                str(site.path("script.py").resolve())):
         assert server.request(url).status == 404
-    server.log.expect("MPY0552")
+    server.log.allow("script")
 
 
 # Object paths

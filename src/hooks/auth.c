@@ -217,7 +217,8 @@ ask(request_rec *r, const question_t *row, const apr_array_header_t *handlers,
         .handlers = handlers,
         .handler = APR_ARRAY_IDX(handlers, index, const mp_handler_t *),
     };
-    if (mp_call_begin(&asking.call, r, asking.handler, row->directive) < 0) {
+    if (mp_call_begin(&asking.call, r, asking.handler, NULL, row->directive)
+        < 0) {
         return row->error;
     }
     int status = ask_attached(&asking, index, texts, count);

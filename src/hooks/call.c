@@ -16,7 +16,7 @@
 /* Pin the generation that the whole request sees, unless an earlier visit has
  * done so. [attached] */
 static void
-pin(mp_call_t *call, mp_holding_t *holding, const mp_handler_t *first,
+pin(mp_call_t *call, mp_holding_t *holding, const mp_handler_t *whole,
     int is_stale)
 {
     mp_importer_t *importer = call->interp->state->importer;
@@ -25,7 +25,7 @@ pin(mp_call_t *call, mp_holding_t *holding, const mp_handler_t *first,
                                          call->request->r->server) < 0) {
             PyErr_Clear(); /* out of memory: those modules stay cold */
         }
-        holding->pin = mp_importer_pin(importer, is_stale, first,
+        holding->pin = mp_importer_pin(importer, is_stale, whole,
                                        call->request->r);
         mp_thread_set_pin(holding->pin);
     }
@@ -34,7 +34,7 @@ pin(mp_call_t *call, mp_holding_t *holding, const mp_handler_t *first,
 
 int
 mp_call_begin(mp_call_t *call, request_rec *r, const mp_handler_t *first,
-              const char *what)
+              const mp_handler_t *whole, const char *what)
 {
     call->request = mp_context_get(r);
     call->config = mp_config_of_request(r);
@@ -57,7 +57,7 @@ mp_call_begin(mp_call_t *call, request_rec *r, const mp_handler_t *first,
         return -1;
     }
     call->place = mp_thread_set_place(MP_LOG_REQUEST(r));
-    pin(call, holding, first, is_stale);
+    pin(call, holding, whole, is_stale);
     return 0;
 }
 

@@ -5,7 +5,7 @@
  * object; and the way back.
  *
  *     mp_call_t call;
- *     if (mp_call_begin(&call, r, handler, "PythonFixupHandler") == 0) {
+ *     if (mp_call_begin(&call, r, handler, NULL, "PythonFixupHandler") == 0) {
  *         if (mp_call_prepare(&call) == 0) {
  *             ... mp_importer_resolve(..., call.pin, ..., call.proxy) ...
  *         }
@@ -30,12 +30,14 @@ typedef struct {
 } mp_call_t;
 
 /* Attach for r; the first visit of a request refreshes if PythonAutoReload
- * says so, and pins. first: the first handler that is to run. what: names the
+ * says so, and pins. first: the first handler that is to run; whole: the same
+ * if it is all that the request will run, as far as is known, else NULL: then
+ * nobody can say which refresh does not concern the request. what: names the
  * visit in the log ("PythonHandler").
  * [detached] 0, and [attached] until mp_call_end(); -1 when there is no Python
  * for it, which is logged, and then there is nothing to end. */
 int mp_call_begin(mp_call_t *call, request_rec *r, const mp_handler_t *first,
-                  const char *what);
+                  const mp_handler_t *whole, const char *what);
 
 /* PythonPath, and call->proxy. 0, or -1 with an exception. [attached] */
 int mp_call_prepare(mp_call_t *call);

@@ -148,7 +148,7 @@ call_handler(mp_filter_t *filter)
     }
     filter->running = 1;
     request->filtering |= 1u << filter->is_input;
-    if (mp_call_begin(&call, r, filter->handler,
+    if (mp_call_begin(&call, r, filter->handler, filter->handler,
                       mp_phases[phase_of(filter)].directive) == 0) {
         failed = call_attached(filter, &call);
         mp_call_end(&call);

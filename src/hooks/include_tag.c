@@ -325,7 +325,7 @@ run_element(element_t *element)
         .is_element = 1,
     };
     request->filtering |= 1u << MP_FILTER_OUTPUT;
-    if (mp_call_begin(&call, r, place, "#python") == 0) {
+    if (mp_call_begin(&call, r, place, NULL, "#python") == 0) {
         failed = run_attached(element, &call);
         mp_call_end(&call);
     }

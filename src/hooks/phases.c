@@ -100,9 +100,13 @@ break_off_response(request_rec *r)
     conn_rec *c = r->connection;
     apr_bucket_brigade *brigade = apr_brigade_create(r->pool, c->bucket_alloc);
     c->keepalive = AP_CONN_CLOSE;
-    APR_BRIGADE_INSERT_TAIL(brigade,
-                            ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL,
-                                                   r->pool, c->bucket_alloc));
+    /* 502 means to httpd: the end is missing, and must be seen to be. What has
+     * not left is dropped for a page that says 500. */
+    APR_BRIGADE_INSERT_TAIL(
+        brigade, ap_bucket_error_create(r->sent_bodyct
+                                            ? HTTP_BAD_GATEWAY
+                                            : HTTP_INTERNAL_SERVER_ERROR,
+                                        NULL, r->pool, c->bucket_alloc));
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(c->bucket_alloc));
     ap_pass_brigade(r->output_filters, brigade);
     return DONE;
@@ -265,8 +269,9 @@ run_phase(request_rec *r, mp_phase_t phase,
         request->extension = extension;
     }
     run.handler = APR_ARRAY_IDX(first, 0, const mp_handler_t *);
-    if (mp_call_begin(&run.call, r, run.handler, mp_phases[phase].directive)
-        < 0) {
+    const int is_whole = phase == MP_PHASE_HANDLER && first->nelts == 1;
+    if (mp_call_begin(&run.call, r, run.handler, is_whole ? run.handler : NULL,
+                      mp_phases[phase].directive) < 0) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     int code = mp_call_prepare(&run.call) < 0 ? exception_code(&run)
@@ -347,6 +352,17 @@ is_ours(const char *name)
                     || !strcmp(name, "python-program"));
 }
 
+static int
+needs_files(const apr_array_header_t *handlers)
+{
+    for (int i = 0; i < handlers->nelts; i++) {
+        if (APR_ARRAY_IDX(handlers, i, const mp_handler_t *)->is_of_files) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* Does a Location give this URL to a Python content handler, whatever files
  * there are? Then there is nothing to map and nothing to look for on disk. */
 static int
@@ -355,7 +371,8 @@ owns_url(request_rec *r)
     const mp_dir_config_t *config = mp_config_of_request(r);
     const apr_array_header_t *handlers = config->handlers[MP_PHASE_HANDLER];
     if (!handlers || !handlers->nelts
-        || !APR_ARRAY_IDX(handlers, 0, const mp_handler_t *)->is_location) {
+        || !APR_ARRAY_IDX(handlers, 0, const mp_handler_t *)->is_location
+        || needs_files(handlers)) {
         return 0;
     }
     const core_dir_config *core = ap_get_core_module_config(

@@ -32,7 +32,8 @@ void mp_importer_look_in_background(mp_importer_t *importer);
 
 /* The generation a request is to see, as a new reference. If `is_stale`,
  * refreshes first, or waits while another thread does, unless that does not
- * concern the first handler of the request (NULL: not known). Never fails.
+ * concern the one handler of the request (NULL: there may be others). Never
+ * fails.
  * [attached] */
 PyObject *mp_importer_pin(mp_importer_t *importer, int is_stale,
                           const mp_handler_t *handler, request_rec *r);

@@ -141,7 +141,14 @@ mp_interim_serves(mp_importer_t *importer, const mp_handler_t *handler,
                   request_rec *r)
 {
     mp_generation_t *interim = (mp_generation_t *)importer->interim;
-    return interim && handler && mp_memory_find(interim, handler, r) != NULL;
+    PyObject *module = interim && handler
+        ? mp_memory_find(interim, handler, r) : NULL;
+    /* What one that is not hot will ask for, the publisher for example, shows
+     * later only; when by then something else has changed, too, what is
+     * missing would have to come from the version before. */
+    return module && PyModule_Check(module)
+           && mp_instance_of_globals(importer->state,
+                                     PyModule_GetDict(module)) != NULL;
 }
 
 mp_generation_t *

@@ -224,6 +224,24 @@ find_place(mp_handler_t *place, cmd_parms *cmd)
 
 /* Words and handlers. */
 
+/* Handlers of the package for which httpd must find the file that a URL means,
+ * wherever they stand, by the rules of its directory. */
+static int
+is_of_files(const char *module)
+{
+    static const char *const modules[] = {
+        "mod_python.publisher", "mod_python.psp", "mod_python.cgihandler",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(modules) / sizeof(*modules); i++) {
+        if (!strcmp(module, modules[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void
 split_text(mp_handler_t *handler, apr_pool_t *pool, const char *text)
 {
@@ -238,6 +256,7 @@ split_text(mp_handler_t *handler, apr_pool_t *pool, const char *text)
     else {
         handler->module = text;
     }
+    handler->is_of_files = is_of_files(handler->module);
 }
 
 mp_handler_t *

@@ -66,6 +66,7 @@ struct mp_handler_t {
                        handlers made at request time (.htaccess, added) */
     unsigned silent : 1;      /* from PythonHandlerModule */
     unsigned is_location : 1;
+    unsigned is_of_files : 1; /* of the package, and answers with a file */
     unsigned is_server : 1;   /* given at server or virtual host level */
     void *callable; /* PyObject *: added as a callable; owned by whoever
                        made the handler; NULL otherwise */

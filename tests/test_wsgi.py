@@ -1012,9 +1012,9 @@ def test_the_standard_validator_accepts_the_server(site):
     """D24."""
     serve(site, """
         import warnings
-        from wsgiref.validate import validator
+        from wsgiref.validate import WSGIWarning, validator
 
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", WSGIWarning)
 
         def inner(environ, start_response):
             if environ["QUERY_STRING"] == "write":

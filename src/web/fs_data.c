@@ -118,9 +118,12 @@ find_signature(mp_state_t *state, target_t *target)
 static PyObject *
 find_given(const source_t *source, PyObject *name)
 {
+    const Py_ssize_t length = PyUnicode_GET_LENGTH(name);
     for (Py_ssize_t i = 0; i < source->count; i++) {
-        if (source->names[i] == name
-            || PyUnicode_Compare(source->names[i], name) == 0) {
+        PyObject *given = source->names[i];
+        if (given == name
+            || (PyUnicode_GET_LENGTH(given) == length
+                && PyUnicode_Compare(given, name) == 0)) {
             return source->values[i];
         }
     }

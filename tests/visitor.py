@@ -3,6 +3,7 @@ for the tests of sessions."""
 
 import ast
 import textwrap
+import threading
 
 RUN = """
     import gc
@@ -36,6 +37,7 @@ RUN = """
         req.write(repr(result))
         return apache.OK
     """
+_parsing = threading.Lock()  # Python 3.11 fails when two threads do at once
 FILES = {"run.py": RUN,
          ".htaccess": "SetHandler mod_python\nPythonHandler run\n"}
 SHMCB = {"modules": ("socache_shmcb",)}
@@ -83,4 +85,5 @@ class Visitor:
     def __call__(self, code, path="", **more):
         response = self.request(code, path, **more)
         assert response.status == 200, (response.status, response.text)
-        return ast.literal_eval(response.text)
+        with _parsing:
+            return ast.literal_eval(response.text)

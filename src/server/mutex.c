@@ -58,11 +58,12 @@ static pthread_key_t end_key; /* drops what a thread has when it ends */
 #endif
 
 /* A store's lock goes back in the thread that took it, so it may be a mutex in
- * shared memory: no system call unless somebody waits, and robust. */
+ * shared memory: no system call unless somebody waits, and robust. It is not
+ * fair, so it is for what takes microseconds, not for the network. */
 #if APR_HAS_PROC_PTHREAD_SERIALIZE
-#define STORE_MECHANISM APR_LOCK_PROC_PTHREAD
+#define MEMORY_MECHANISM APR_LOCK_PROC_PTHREAD
 #else
-#define STORE_MECHANISM DEFAULT_MECHANISM
+#define MEMORY_MECHANISM DEFAULT_MECHANISM
 #endif
 
 #define REPORT_AFTER apr_time_from_sec(10)
@@ -77,7 +78,11 @@ mp_mutex_register(apr_pool_t *pconf)
 
     if (status == APR_SUCCESS) {
         status = ap_mutex_register(pconf, MP_MUTEX_OF_STORES, NULL,
-                                   STORE_MECHANISM, 0);
+                                   DEFAULT_MECHANISM, 0);
+    }
+    if (status == APR_SUCCESS) {
+        status = ap_mutex_register(pconf, MP_MUTEX_OF_MEMORY, NULL,
+                                   MEMORY_MECHANISM, 0);
     }
     return status;
 }
@@ -130,7 +135,7 @@ make_mutex(mp_mutex_t *lock, apr_pool_t *pool, server_rec *s, const char *type,
         return create_mutex(lock, pool, mechanism, directory, type, instance);
     }
     if (mechanism == APR_LOCK_PROC_PTHREAD
-        && (!lock->mutex || strcmp(type, MP_MUTEX_OF_STORES))) {
+        && (!lock->mutex || strcmp(type, MP_MUTEX_OF_MEMORY))) {
         mp_log_plain(MP_LOG_SERVER(s), APLOG_INFO,
                      "Mutex: %s does not use pthread or none: such a lock "
                      "belongs to a thread or to nobody, but a request may "

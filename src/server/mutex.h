@@ -20,6 +20,7 @@ typedef struct mp_mutex_t mp_mutex_t;
 /* Type names for the Mutex directive. */
 #define MP_MUTEX_OF_PROGRAMS "python-lock"
 #define MP_MUTEX_OF_STORES "python-store"
+#define MP_MUTEX_OF_MEMORY "python-memory" /* of stores that are quick */
 
 /* pre_config: makes the type names known. */
 apr_status_t mp_mutex_register(apr_pool_t *pconf);

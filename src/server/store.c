@@ -168,8 +168,9 @@ open_store(mp_store_t *store, apr_pool_t *pool, server_rec *s)
     static const struct ap_socache_hints hints = {
         ID_SIZE, 256, apr_time_from_sec(60)};
     char *name = apr_psprintf(pool, "py-%.13s", store->name);
-    apr_status_t status = mp_mutex_create(&store->mutex, s,
-                                          MP_MUTEX_OF_STORES, store->name,
+    const char *type = strcmp(store->provider->name, SHMCB)
+                           ? MP_MUTEX_OF_STORES : MP_MUTEX_OF_MEMORY;
+    apr_status_t status = mp_mutex_create(&store->mutex, s, type, store->name,
                                           NULL);
 
     ap_str_tolower(name);

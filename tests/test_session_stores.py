@@ -1,13 +1,10 @@
 """Where sessions are stored: shared memory, files, dbm, memory, sqlite, Redis,
 and classes of programs. What holds for all of them is in test_sessions.py."""
 
-import contextlib
 import os
 import pickle
 import pwd
 import shutil
-import socket
-import subprocess
 import tempfile
 import time
 
@@ -15,6 +12,7 @@ import pytest
 
 from httpd import together
 from httpd.processes import wait_until
+from redis_server import running_redis
 from visitor import FILES, SHMCB, Visitor
 
 COUNT = """
@@ -61,42 +59,10 @@ def make(own_server, folder):
     return start
 
 
-@contextlib.contextmanager
-def running_redis():
-    """The path of the socket of a redis-server."""
-    # Debian's package of tools has the server, too, under another name.
-    program = shutil.which("redis-server") or shutil.which("redis-check-rdb")
-    assert program, "no Redis: install redis-tools"
-    with tempfile.TemporaryDirectory(prefix="redis-") as directory:
-        os.chmod(directory, 0o755)
-        path = os.path.join(directory, "redis.sock")
-        with subprocess.Popen(
-                ["redis-server", "--port", "0", "--unixsocket", path,
-                 "--unixsocketperm", "777", "--save", "", "--appendonly",
-                 "no", "--dir", directory], executable=program,
-                stdout=subprocess.DEVNULL) as server:
-            try:
-                wait_until(lambda: _answers(path), "an answer of Redis")
-                yield path
-            finally:
-                server.terminate()
-                server.wait(20)
-
-
-def _answers(path):
-    try:
-        with socket.socket(socket.AF_UNIX) as stream:
-            stream.connect(path)
-            stream.sendall(b"PING\r\n")
-            return stream.recv(100).startswith(b"+PONG")
-    except OSError:
-        return False
-
-
 @pytest.fixture(scope="module")
 def redis_socket():
-    with running_redis() as path:
-        yield path
+    with running_redis() as redis:
+        yield redis.path
 
 
 @pytest.fixture(params=["FileSession", "DbmSession", "SqliteSession",

@@ -10,6 +10,7 @@ import pytest
 
 from httpd import later, page
 from httpd.processes import wait_until
+from redis_server import running_redis
 
 SHMCB = {"modules": ("socache_shmcb",)}
 # A handler that evaluates its body; `d` is the dictionary of its query.
@@ -330,23 +331,35 @@ def memcached():
     server.close()
 
 
-def test_memcache_works_alike(own_server, memcached):
-    shared = Shared(own_server(
-        "PythonSharedDict default memcache:127.0.0.1:"
-        f"{memcached.server_address[1]}\nPythonSharedDict gate",
-        files=FILES, modules=("socache_memcache", "socache_shmcb")))
+def check_alike(shared):
+    """What a dictionary in another process does as one of shared memory."""
     assert shared("[d.get('a'), d.set('a', 'text'), d['a'], d.incr('n'),"
                   " d.incr('n'), d.add('a', 1), d.delete('a'), d.get('a'),"
                   " d.delete('a'), d.ttl('n')]") == [
                       None, None, "text", 1, 2, False, True, None, False, None]
-    # More than 30 days would be a date to memcached, and long ago.
-    assert set(memcached.times) <= {30 * 86400, 30 * 86400 - 1}
     count = shared.server.config.workers
     code = f"[together({count}), [d.incr('n') for _ in range(100)]][1]"
     requests = [later(shared, code) for _ in range(count)]
     for request in requests:
         request.result(60)
     assert shared("d['n']") == 2 + 100 * count
+
+
+def test_memcache_works_alike(own_server, memcached):
+    check_alike(Shared(own_server(
+        "PythonSharedDict default memcache:127.0.0.1:"
+        f"{memcached.server_address[1]}\nPythonSharedDict gate",
+        files=FILES, modules=("socache_memcache", "socache_shmcb"))))
+    # More than 30 days would be a date to memcached, and long ago.
+    assert set(memcached.times) <= {30 * 86400, 30 * 86400 - 1}
+
+
+def test_redis_works_alike(own_server):
+    with running_redis() as redis:
+        check_alike(Shared(own_server(
+            f"PythonSharedDict default redis:127.0.0.1:{redis.port}\n"
+            "PythonSharedDict gate", files=FILES,
+            modules=("socache_redis", "socache_shmcb"))))
 
 
 def test_values_that_somebody_else_wrote_to_memcache_are_not_read(

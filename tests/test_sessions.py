@@ -280,6 +280,23 @@ def test_redirected_request_has_the_session_of_the_first(make):
     assert "Set-Cookie" not in again.headers
 
 
+def test_interpreters_of_one_request_share_id_cookie_and_lock(make):
+    site = make(files={
+        "run.py": REDIRECT.replace("session is req.prev.get_session()",
+                                   "req.interpreter"),
+        "second/run.py": REDIRECT.replace("session is req.prev.get_session()",
+                                          "req.interpreter"),
+        "second/.htaccess": "PythonInterpreter other\n" + FILES[".htaccess"],
+        "second/x": ""})
+    site.replace("run.py", 'req.uri[:-5] + "second"',
+                 'req.uri[:-5] + "second/x"')
+    response = site.get("first")
+    origin, sid, new, interpreter = ast.literal_eval(response.text)
+    assert (origin, interpreter) == ("first", "other")
+    cookie, = response.headers.get_all("Set-Cookie")
+    assert cookie.startswith(f"pysid={sid}; ")
+
+
 ERROR_PAGE = """
     from mod_python import apache
 

@@ -37,6 +37,15 @@ read_id(const mp_session_t *session, const mp_cookie_pair_t *pair,
     return mp_session_id_is_valid(*id, size);
 }
 
+/* The note of the request that has the id which the client is sent: of a
+ * session in another interpreter, or of another class. */
+static const char *
+note_name(const mp_session_t *session, const mp_request_t *root)
+{
+    return apr_pstrcat(root->r->pool, "mod_python session ",
+                       session->settings->cookie_name, NULL);
+}
+
 /* Of several the last good one. 0, or -1 with an exception. */
 static int
 find_in_header(const mp_session_t *session, const char *header,
@@ -72,6 +81,13 @@ mp_session_cookie_find(mp_session_t *session)
         Py_XSETREF(session->sid, Py_XNewRef(other->sid));
         session->is_second = other->sid != NULL;
         return 0;
+    }
+    const char *noted = apr_table_get(root->r->notes, note_name(session,
+                                                                root));
+    if (noted) {
+        session->is_second = 1;
+        Py_XSETREF(session->sid, mp_text_from(noted));
+        return session->sid ? 0 : -1;
     }
     const char *header = mp_cookie_jar_header(root->r);
     const char *id = NULL;
@@ -173,7 +189,7 @@ take_out(apr_table_t *headers, apr_pool_t *pool, const char *name)
 
 /* Send str(cookie). */
 static int
-send_cookie(mp_session_t *session, PyObject *cookie)
+send_cookie(mp_session_t *session, PyObject *cookie, int expires)
 {
     PyObject *text = PyObject_Str(cookie);
     mp_request_t *root = text ? mp_session_root(session) : NULL;
@@ -189,6 +205,18 @@ send_cookie(mp_session_t *session, PyObject *cookie)
                "the cookie of the session comes too late: the response has "
                "begun; get the session before the first output is sent");
         mp_thread_resume(held);
+    }
+    const char *id = session->sid && !expires
+        ? mp_text_copy(root->r->pool, session->sid, MP_TEXT_HEADER, "sid")
+        : NULL;
+    if (id) {
+        apr_table_setn(root->r->notes, note_name(session, root), id);
+    }
+    else if (!PyErr_Occurred()) {
+        apr_table_unset(root->r->notes, note_name(session, root));
+    }
+    else {
+        return -1;
     }
     apr_table_t *headers = root->r->err_headers_out;
     if (apr_table_get(headers, "Set-Cookie")) {
@@ -215,7 +243,7 @@ int
 mp_session_cookie_send(mp_session_t *session)
 {
     PyObject *cookie = make_by_class(session);
-    int failed = cookie ? send_cookie(session, cookie) : -1;
+    int failed = cookie ? send_cookie(session, cookie, 0) : -1;
     Py_XDECREF(cookie);
     return failed;
 }
@@ -226,7 +254,7 @@ mp_session_cookie_expire(mp_session_t *session)
     PyObject *cookie = make_by_class(session);
     PyObject *never = cookie ? PyLong_FromLong(0) : NULL;
     int failed = !never || PyObject_SetAttrString(cookie, "expires", never) < 0
-                 || send_cookie(session, cookie) < 0;
+                 || send_cookie(session, cookie, 1) < 0;
     Py_XDECREF(never);
     Py_XDECREF(cookie);
     return failed ? -1 : 0;

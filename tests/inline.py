@@ -4,6 +4,7 @@ brings back what it returned."""
 import ast
 import itertools
 import textwrap
+import threading
 
 _HANDLER = '''\
 import gc
@@ -41,6 +42,15 @@ def handler(req):
 _numbers = itertools.count(1)
 
 
+_parsing = threading.Lock() # two threads at once may fail in Python 3.11
+
+
+def parsed(text):
+    """The value that a repr() was made of."""
+    with _parsing:
+        return ast.literal_eval(text)
+
+
 def serve(site, code, more=""):
     """Give every URL of the site to a handler with this code. What it returns
     is sent as its repr, unless that is None; `more`: lines for .htaccess."""
@@ -55,4 +65,4 @@ def value(site, code, path="", more="", **request):
     serve(site, code, more)
     response = site.request(path, **request)
     assert response.status == 200, (response.status, response.text)
-    return ast.literal_eval(response.text)
+    return parsed(response.text)

@@ -1,7 +1,6 @@
 """apache.SharedDict: data that all children share, over httpd's small object
 caches."""
 
-import ast
 import collections
 import socketserver
 import threading
@@ -10,6 +9,7 @@ import pytest
 
 from httpd import later, page
 from httpd.processes import wait_until
+from inline import parsed
 from redis_server import running_redis
 
 SHMCB = {"modules": ("socache_shmcb",)}
@@ -52,10 +52,10 @@ class Shared:
     def __call__(self, expression, name=""):
         response = self.site.post("?" + name, expression)
         assert response.status == 200, response.text
-        return ast.literal_eval(response.text)
+        return parsed(response.text)
 
     def in_each_child(self, expression):
-        return {pid: ast.literal_eval(response.text) for pid, response
+        return {pid: parsed(response.text) for pid, response
                 in self.site.get_from_each_child(
                     method="POST", body=expression).items()}
 
@@ -155,7 +155,7 @@ def test_incr_of_what_is_no_int_is_an_error_and_changes_nothing(shared):
         shared(f"d.set('a', {value})")
         assert shared("d.incr('a')") == "TypeError: the value of 'a' is not " \
                                         "an int"
-        assert shared("d['a']") == ast.literal_eval(value)
+        assert shared("d['a']") == parsed(value)
 
 
 def test_incr_does_not_wrap_around(shared):
@@ -228,7 +228,7 @@ def test_interpreters_share_a_dictionary(own_server):
         + "<Files other>\nPythonInterpreter other\n</Files>\n"}, **SHMCB))
     shared("d.set('a', apache.interpreter)")
     response = shared.site.post("other", "[d['a'], apache.interpreter]")
-    assert ast.literal_eval(response.text) == ["main_interpreter", "other"]
+    assert parsed(response.text) == ["main_interpreter", "other"]
 
 
 def test_unknown_name_is_an_error_that_says_what_to_do(shared):

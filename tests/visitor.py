@@ -1,9 +1,9 @@
 """A client that keeps its cookies, and a handler that runs what it is sent:
 for the tests of sessions."""
 
-import ast
 import textwrap
-import threading
+
+from inline import parsed
 
 RUN = """
     import gc
@@ -37,7 +37,6 @@ RUN = """
         req.write(repr(result))
         return apache.OK
     """
-_parsing = threading.Lock()  # Python 3.11 fails when two threads do at once
 FILES = {"run.py": RUN,
          ".htaccess": "SetHandler mod_python\nPythonHandler run\n"}
 SHMCB = {"modules": ("socache_shmcb",)}
@@ -85,5 +84,4 @@ class Visitor:
     def __call__(self, code, path="", **more):
         response = self.request(code, path, **more)
         assert response.status == 200, (response.status, response.text)
-        with _parsing:
-            return ast.literal_eval(response.text)
+        return parsed(response.text)

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from httpd import later
-from httpd.processes import wait_until
+from httpd.processes import paused, wait_until
 from test_tls import TLS, ask, start as start_tls
 from visitor import FILES, SHMCB, Visitor, private_memory
 
@@ -516,9 +516,12 @@ harness.wait(__file__, "in")
 """)
     site.wait_parked("in")
     victim, = [pid for pid in children if is_parked(site, pid)]
-    waiting = later(Visitor(site, visitor.cookies), COUNT)
-    os.kill(victim, signal.SIGKILL)
-    assert waiting.result(20) == 2
+    with paused([victim]): # so it is the other one that takes the request
+        waiting = later(Visitor(site, visitor.cookies), COUNT)
+        time.sleep(0.2)
+        assert not waiting.done()
+        os.kill(victim, signal.SIGKILL)
+        assert waiting.result(20) == 2
     wait_until(lambda: len(site.server.children() - {victim})
                >= len(children), "a new child")
     with pytest.raises(Exception):

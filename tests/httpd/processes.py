@@ -39,7 +39,8 @@ def paused(pids):
         yield
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError): # it was killed
+                os.kill(pid, signal.SIGCONT)
 
 
 def _threads_states(pid):

@@ -20,15 +20,22 @@ typedef struct {
 } event_t;
 
 typedef struct {
+    mp_importer_t *importer;
+    long batch; /* its number; -1: there are no events */
     event_t *rows;
     size_t count, room;
     int lost; /* out of memory: look at everything */
 } events_t;
 
+/* The view has its lock while it calls this: batches are numbered in the order
+ * of their events. */
 static void
 keep_event(void *baton, mp_change_t change, const char *dir, const char *name)
 {
     events_t *events = baton;
+    if (events->batch < 0) {
+        events->batch = events->importer->batches++;
+    }
     if (events->count == events->room) {
         size_t room = events->room ? events->room * 2 : 16;
         event_t *rows = realloc(events->rows, room * sizeof(*rows));
@@ -127,10 +134,22 @@ await_collectors(mp_importer_t *importer)
     }
 }
 
+/* A thread that took later events may be here first: that a file is complete
+ * must not be noted before that it is being written. */
+static void
+await_turn(mp_importer_t *importer, long batch)
+{
+    while (importer->noted != batch) {
+        mp_thread_suspended_t held = mp_thread_suspend();
+        sched_yield();
+        mp_thread_resume(held);
+    }
+}
+
 uint64_t
 mp_changes_collect(mp_importer_t *importer, int *failed)
 {
-    events_t events = {0};
+    events_t events = {.importer = importer, .batch = -1};
     *failed = 0;
     if (!importer->view) {
         return 0;
@@ -139,6 +158,9 @@ mp_changes_collect(mp_importer_t *importer, int *failed)
     mp_thread_suspended_t held = mp_thread_suspend();
     uint64_t position = mp_watch_collect(importer->view, keep_event, &events);
     mp_thread_resume(held);
+    if (events.batch >= 0) {
+        await_turn(importer, events.batch);
+    }
     importer->position = position;
     for (size_t i = 0; i < events.count && !*failed; i++) {
         const event_t *event = &events.rows[i];
@@ -149,6 +171,7 @@ mp_changes_collect(mp_importer_t *importer, int *failed)
     if (!*failed && events.lost) {
         *failed = note_tree(importer, NULL);
     }
+    importer->noted += events.batch >= 0;
     importer->collecting--;
     free_events(&events);
     await_collectors(importer);

@@ -80,6 +80,9 @@ struct mp_importer_t {
                                file, how many modules) that failed) */
     int collecting;         /* threads that have taken events from the watch
                                and not noted them yet; attached */
+    long batches;           /* of events that threads have taken; lock of the
+                               view */
+    long noted;             /* of those, in their order; attached */
     PyObject *changed;      /* set of str: paths, with and without .py, that
                                events named and no refresh has dealt with */
     PyObject *put_off;      /* set of str: those that somebody has looked at,

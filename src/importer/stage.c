@@ -702,6 +702,7 @@ after_fork(PyObject *module, PyObject *unused)
     PyObject *fresh = PyList_New(0);
     mp_thread_after_fork();
     importer->collecting = 0;
+    importer->noted = importer->batches;
     if (importer->view) {
         mp_watch_view_after_fork(importer->view);
     }

@@ -12,12 +12,12 @@ import argparse
 import itertools
 import pathlib
 import random
-import socket
 import sys
 import urllib.parse
 
 import pairs
 import rig
+from client import Client
 
 LIMITS = {"get": 1.25, "post": 1.4, "upload": 1.3}
 REQUESTS = {"get": 2000, "post": 1500, "upload": 60}
@@ -139,46 +139,6 @@ def request_for(variant):
     return head.encode() + body, answer
 
 
-class Client:
-    """One kept-alive connection; compares each answer."""
-
-    def __init__(self, port):
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._socket.settimeout(20)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self._socket.close()
-
-    def ask(self, request, answer):
-        self._socket.sendall(request)
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += self._more()
-        head, _, body = data.partition(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200 "):
-            raise RuntimeError(head.decode("latin-1"))
-        if b"\r\nTransfer-Encoding: chunked" in head:
-            while not body.endswith(b"0\r\n\r\n"):
-                body += self._more()
-            right = answer in body
-        else:
-            wanted = int(head.split(b"Content-Length: ")[1].split()[0])
-            while len(body) < wanted:
-                body += self._more()
-            right = body == answer
-        if not right:
-            raise RuntimeError(f"the answer is {body!r}, not {answer!r}")
-
-    def _more(self):
-        data = self._socket.recv(1 << 16)
-        if not data:
-            raise RuntimeError("the server has closed the connection")
-        return data
-
-
 def find_servers(tools, mpm):
     """{name: lines that load its module}"""
     found = {"c": tools.c_module("c_forms"), "ours": rig.ours()}
@@ -214,7 +174,7 @@ def run(tools, arguments, mpm):
         request, answer = request_for(cell[0])
         with Client(server.port) as client:
             for _ in range(number):
-                client.ask(request, answer)
+                client.expect(request, answer)
 
     ratios = {}
     for variant in arguments.variants:

@@ -21,10 +21,10 @@ The exit status is 1 when a limit is exceeded."""
 import argparse
 import itertools
 import random
-import socket
 
 import pairs
 import rig
+from client import Client
 
 BODY = bytes(range(256)) * 256
 LIMITS = {"headers": 1.2, "echo": 1.1, "stream": 1.1, "flush": 1.1}
@@ -95,49 +95,6 @@ LINES = {"c": "SetHandler yardstick\n    CObjects {variant}",
                  "\n    PythonAutoReload On"}
 
 
-class Client:
-    """One kept-alive connection; checks the length of each answer."""
-
-    def __init__(self, port):
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._socket.settimeout(20)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self._socket.close()
-
-    def ask(self, request, length):
-        self._socket.sendall(request)
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += self._more()
-        head, _, body = data.partition(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200 "):
-            raise RuntimeError(head.decode("latin-1"))
-        if b"\r\nTransfer-Encoding: chunked" in head:
-            received = len(body)
-            while not body.endswith(b"0\r\n\r\n"):
-                more = self._more()
-                received += len(more)
-                body = body[-5:] + more
-            right = received > length  # and the sizes of the chunks
-        else:
-            wanted = int(head.split(b"Content-Length: ")[1].split()[0])
-            while len(body) < wanted:
-                body += self._more()
-            right = len(body) == length
-        if not right:
-            raise RuntimeError(f"an answer is not {length} bytes long")
-
-    def _more(self):
-        data = self._socket.recv(1 << 20)
-        if not data:
-            raise RuntimeError("the server has closed the connection")
-        return data
-
-
 def request_for(variant):
     """(bytes of a request, length of the answer)"""
     lines = [f"{'POST' if variant == 'echo' else 'GET'} /{variant} HTTP/1.1",
@@ -170,7 +127,8 @@ def run(tools, arguments, mpm):
         request, length = request_for(cell[0])
         with Client(server.port) as client:
             for _ in range(number):
-                client.ask(request, length)
+                if len(client.ask(request)[1]) != length:
+                    raise RuntimeError(f"an answer is not {length} bytes long")
 
     ratios = {}
     for variant in arguments.variants:

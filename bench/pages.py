@@ -17,6 +17,7 @@ import random
 import forms
 import pairs
 import rig
+from client import Client
 
 LIMITS = {"publisher": 1.15, "psp": 1.3}
 REQUESTS = 2000
@@ -124,9 +125,9 @@ def run(tools, arguments, mpm):
         variant, name = cell
         path = (PHP_PATHS if name == "php" else PATHS)[variant]
         request = (f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").encode()
-        with forms.Client(server.port) as client:
+        with Client(server.port) as client:
             for _ in range(number):
-                client.ask(request, ANSWERS[variant])
+                client.expect(request, ANSWERS[variant])
 
     def age(server, cell):
         # opcache does not keep scripts that are younger than two seconds.

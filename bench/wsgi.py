@@ -16,10 +16,10 @@ less."""
 import argparse
 import pathlib
 import random
-import socket
 
 import pairs
 import rig
+from client import Client
 
 LIMITS = {"hello": 1.3, "environ": 1.6}
 REQUESTS = 2000
@@ -98,41 +98,6 @@ def loads(tools):
     return all_of_them
 
 
-class Client:
-    """One kept-alive connection; checks each answer."""
-
-    def __init__(self, port):
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._socket.settimeout(20)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self._socket.close()
-
-    def ask(self, request, right):
-        self._socket.sendall(request)
-        head, _, body = self._until(b"\r\n\r\n").partition(b"\r\n\r\n")
-        if b"\r\nTransfer-Encoding: chunked" in head:
-            if not body.endswith(b"0\r\n\r\n"):
-                body += self._until(b"0\r\n\r\n")
-            body = body.split(b"\r\n")[1]
-        elif not body:
-            body = self._until(b"\n")
-        if not head.startswith(b"HTTP/1.1 200 ") or not right(head, body):
-            raise RuntimeError((head + body).decode("latin-1"))
-
-    def _until(self, end):
-        data = b""
-        while end not in data:
-            more = self._socket.recv(65536)
-            if not more:
-                raise RuntimeError("the server has closed the connection")
-            data += more
-        return data
-
-
 def request_for(variant):
     lines = [f"GET /{variant}/some/path?with=query HTTP/1.1"]
     headers = {"Host": "localhost"} if variant == "hello" else IN
@@ -165,7 +130,9 @@ def run(tools, arguments):
         request, right = request_for(cell[0]), right_answer(cell[0])
         with Client(server.port) as client:
             for _ in range(number):
-                client.ask(request, right)
+                head, body = client.ask(request)
+                if not right(head, body):
+                    raise RuntimeError((head + body).decode("latin-1"))
 
     cells = [(variant, name) for variant in arguments.variants
              for name in lines]

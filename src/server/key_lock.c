@@ -11,6 +11,8 @@
  * longer than others sleep. */
 #include "server/key_lock.h"
 
+#include "core/key_hash.h"
+
 #include <apr_shm.h>
 #include <http_config.h>
 
@@ -200,21 +202,10 @@ leave(void)
     inside = 0;
 }
 
-/* FNV-1a, and then mixed, because its low bits alone are not good. */
 static mp_key_lock_t *
 find_lock(const void *key, size_t size)
 {
-    const unsigned char *bytes = key;
-    uint64_t hash = UINT64_C(14695981039346656037);
-    size_t i;
-
-    for (i = 0; i < size; i++) {
-        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
-    }
-    hash ^= hash >> 33;
-    hash *= UINT64_C(0xff51afd7ed558ccd);
-    hash ^= hash >> 33;
-    return &locks[hash % WORDS];
+    return &locks[mp_key_hash(key, size) % WORDS];
 }
 
 /* Guard is held. Wait until somebody lets go of something, but not for

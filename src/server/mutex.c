@@ -11,6 +11,8 @@
  * for each other's, which is no deadlock; waiting with a limit asks again. */
 #include "server/mutex.h"
 
+#include "core/key_hash.h"
+
 #include <apr_hash.h>
 #include <apr_proc_mutex.h>
 #include <apr_strings.h>
@@ -455,21 +457,11 @@ mp_mutex_timeout(void)
     return programs.timeout;
 }
 
-/* FNV-1a, and then mixed, because its low bits alone are not good. Not
- * Python's hash(): that is another one in each process. */
 int
 mp_mutex_number_of(const void *key, size_t size)
 {
-    const unsigned char *bytes = key;
-    uint64_t hash = UINT64_C(14695981039346656037);
-    size_t i;
+    uint64_t hash = mp_key_hash(key, size);
 
-    for (i = 0; i < size; i++) {
-        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
-    }
-    hash ^= hash >> 33;
-    hash *= UINT64_C(0xff51afd7ed558ccd);
-    hash ^= hash >> 33;
     return programs.count > 1 ? 1 + (int)(hash % (programs.count - 1)) : 0;
 }
 

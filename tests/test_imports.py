@@ -307,6 +307,13 @@ def test_importer_path_option_is_searched(site):
     assert site.texts("app/") == {"5"}
 
 
+def test_importer_path_that_is_no_list_is_an_error(site):
+    site.write({"hello.py": page("1", "import far")})
+    site.serve("hello", "PythonOption mod_python.importer.path \"'/srv'\"")
+    assert site.get().status == 500
+    site.log.expect("TypeError: mod_python.importer.path must give a list")
+
+
 def test_handler_root_is_searched_by_modules_of_other_directories(site):
     library = site.path("lib/tool.py")
     site.write({

@@ -6,6 +6,7 @@
 #include "importer/import_hook.h"
 #include "importer/search.h"
 #include "importer/source.h"
+#include "runtime/path.h"
 #include "server/config.h"
 
 #include <http_core.h>
@@ -48,7 +49,8 @@ configured_path(const server_rec *server, request_rec *r)
     PyObject *ast = PyImport_ImportModule("ast");
     PyObject *value = ast ? PyObject_CallMethod(ast, "literal_eval", "s", text)
                           : NULL;
-    PyObject *list = value ? PySequence_List(value) : NULL;
+    PyObject *list = value
+        ? mp_path_list(value, "mod_python.importer.path") : NULL;
     Py_XDECREF(value);
     Py_XDECREF(ast);
     return list;

@@ -31,6 +31,18 @@ make_names(void)
     return names;
 }
 
+PyObject *
+mp_path_list(PyObject *value, const char *what)
+{
+    if (PyUnicode_Check(value) || PyBytes_Check(value)) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s must give a list of directories, not %.200s", what,
+                     Py_TYPE(value)->tp_name);
+        return NULL;
+    }
+    return PySequence_List(value);
+}
+
 /* The list that the expression gives. New reference. */
 static PyObject *
 evaluate(mp_state_t *state, const char *expression)
@@ -42,7 +54,7 @@ evaluate(mp_state_t *state, const char *expression)
     PyObject *names = make_names();
     PyObject *value = names ? PyRun_String(expression, Py_eval_input, names,
                                            names) : NULL;
-    PyObject *list = value ? PySequence_List(value) : NULL;
+    PyObject *list = value ? mp_path_list(value, "PythonPath") : NULL;
     Py_XDECREF(value);
     Py_XDECREF(names);
     return list;

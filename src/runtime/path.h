@@ -10,4 +10,8 @@
  * [attached] */
 int mp_path_apply(mp_state_t *state, const char *expression);
 
+/* New list of a sequence of directories. A str or bytes, which would be a list
+ * of its characters, is TypeError naming `what`. [attached] */
+PyObject *mp_path_list(PyObject *value, const char *what);
+
 #endif

@@ -374,6 +374,24 @@ def test_acquires_of_one_thread_nest(serve, mpm):
             name, "inner", name, "inner", name, 1]
 
 
+@pytest.mark.parametrize("mpm", MPMS)
+def test_acquire_of_an_interpreter_that_cannot_start_is_null(serve, mpm):
+    """D4. The thread goes on with those that are there."""
+    server = serve(mpm=mpm, children=1, start=False)
+    with open(server.root / "lib/mod_python/apache.py", "a",
+              encoding="utf-8") as file:
+        file.write("\ndef init(name, server, real=init):\n"
+                   "    real(name, server if name != 'late' else 1 / 0)\n")
+    server.start()
+    assert evaluate(server, "apache.interpreter", "one") == "one"
+    for _ in range(3):
+        assert server.site.get("page", headers={
+            "Guest-Interpreter": "late", "Guest-Code": "1"
+        }).text == "no interpreter"
+        assert evaluate(server, "apache.interpreter", "one") == "one"
+    server.log.expect("MPY0102: interpreter 'late' cannot start: ZeroDivision")
+
+
 def test_many_threads_acquire_at_once(serve):
     server = serve(mpm="event", children=1, threads=16,
                    handler="guest-nest")

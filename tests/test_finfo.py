@@ -127,6 +127,39 @@ def test_a_finfo_outlives_its_request(site):
     assert site.texts("file.txt") == {repr(first)}
 
 
+def test_an_assigned_finfo_is_valid_to_the_end_of_the_request(site):
+    """D23"""
+    site.write({"file.txt": "hello", "assign.py": """
+        import gc
+        import os
+        from mod_python import apache
+
+        def fixuphandler(req):
+            here = os.path.dirname(__file__)
+            req.finfo = apache.stat(here + "/file.txt", apache.APR_FINFO_NORM)
+            gc.collect()
+            return apache.OK
+
+        def handler(req):
+            for _ in range(1000):
+                apache.stat("/" + "x" * 100, 0)
+            req.write("x" * 100_000)
+            return apache.OK
+
+        def tell(req):
+            found = req.finfo
+            req.log_error(f"{found.fname} {found.size} {found.filetype}",
+                          apache.APLOG_NOTICE)
+            return apache.OK
+
+        loghandler = cleanuphandler = tell
+        """})
+    site.serve("assign", "PythonFixupHandler assign\nPythonLogHandler assign"
+                         "\nPythonCleanupHandler assign\n")
+    assert len(site.get("other").text) == 100_000
+    site.log.expect(f"^{site.path('file.txt')} 5 1$", count=2)
+
+
 def test_an_assigned_finfo_is_a_copy(site):
     site.write({"file.txt": "hello"})
     assert value(site, f"""

@@ -479,6 +479,10 @@ def test_files_are_in_the_runtime_directory_or_the_one_of_the_option(
                        "PythonOption mod_python.mutex_directory "
                        f"{server.root}/locks", files=FILES)
     assert other.site.get("?lock,a;unlock,a").text == "None None "
+    if mechanism == "flock":  # the other deletes them at once
+        assert list(server.root.glob("python-lock*"))
+        assert list(server.root.glob("locks/python-lock*"))
+        assert not list(other.root.glob("python-lock*"))
 
 
 def test_locks_can_be_used_at_the_start_of_a_child(own_server):

@@ -1,5 +1,7 @@
 """Handler directives: what they name, how lists go on, what results mean."""
 
+import random
+
 import pytest
 
 from httpd import counted, page
@@ -508,6 +510,48 @@ def test_handler_modules_each_run_exactly_their_own_functions(site):
     assert site.get().text == "shown"
     assert ran(site.log, "PythonFixupHandler") == ["f1", "f2"]
     assert ran(site.log, "PythonLogHandler") == ["l1"]
+
+
+FUNCTIONS = [(name, name.removeprefix("Python").lower()) for name in GOES_ON]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_handler_modules_share_the_twelve_functions_in_any_way(own_server,
+                                                               seed):
+    """D7: each function is in one of two modules, in both, or in none."""
+    chance = random.Random(seed)
+    having = {name: chance.choice((["a"], ["b"], ["a", "b"], []))
+              for name, _ in FUNCTIONS}
+    # httpd itself answers no such request without these.
+    having["PythonAuthenHandler"] = having["PythonAuthenHandler"] or ["b"]
+    having["PythonHandler"] = having["PythonHandler"] or ["a"]
+    files = {f"{module}.py": "import stack\n" + "".join(
+        f"{function} = stack.make('{module}', 0)\n"
+        for name, function in FUNCTIONS if module in having[name])
+        for module in "ab"}
+    server = own_server(f"""
+        PythonHandlerModule ${{SITE}}/a.py ${{SITE}}/b.py
+        <Location />
+            {AUTH}
+            SetHandler mod_python
+        </Location>
+        """, files={"stack.py": STACK, **files})
+    assert server.site.get("x").status == 200
+    for name, modules in having.items():
+        if "ok" not in GOES_ON[name]:
+            modules = modules[:1]
+        assert ran(server.log, name) == modules, name
+
+
+def test_handler_modules_without_functions_decline_in_every_phase(own_server):
+    """D7"""
+    server = own_server("PythonHandlerModule ${SITE}/a.py ${SITE}/b.py\n"
+                        "SetHandler mod_python\n", files={
+                            "a.py": "", "b.py": "", "page.txt": "static"})
+    with server.connect() as connection:
+        for _ in range(3):
+            assert connection.get("/site/page.txt").text == "static"
+    server.log.refuse("MPY")
 
 
 def test_handler_module_with_no_function_declines_everywhere(site):

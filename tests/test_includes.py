@@ -231,6 +231,8 @@ def test_memory_stays_flat_over_many_pages(own_server):
     server = own_server("LogLevel crit\n", children=1)
     server.site.htaccess(OPTIONS)
     elements = ('<!--#python eval="1" --><!--#python -->'
+                '<!--#python eval="" --><!--#python eval="1" eval="2" -->'
+                '<!--#python other="1" -->'
                 '<!--#python exec="1 / 0" -->'
                 '<!--#python exec="def f(): return globals()\n'
                 'g = filter.req" -->')
@@ -246,9 +248,11 @@ def test_memory_stays_flat_over_many_pages(own_server):
             connection.get("/site/page.shtml")
         pid = connection.child()
         before = anonymous()
-        for _ in range(10_000):
+        for number in range(10_000):
             assert connection.get("/site/page.shtml").text \
-                == "1[error][error]"
+                == "1" + "[error]" * 5
+            if not number % 100:
+                assert connection.get("/health.txt").text == "healthy\n"
         assert anonymous() - before < 600
         for turn in range(3):
             server.site.write({"page.shtml": "".join(

@@ -1,5 +1,7 @@
 """Which interpreter runs a request, and that interpreters do not meet."""
 
+import ast
+
 import pytest
 
 from httpd import counted, page, together
@@ -199,6 +201,34 @@ def test_interpreters_are_named_by_htaccess_without_leaking(site):
         for _ in range(500):
             assert "repeated" in connection.get(site.url()).text
     assert len(site.executions()) == 1
+
+
+@pytest.mark.parametrize("way", [
+    "PythonInterpreter n{n}", "PythonInterpPerDirectory On",
+    "PythonInterpPerDirective On"])
+def test_each_name_is_one_interpreter_over_many_requests(own_server, way):
+    """D5: names that come from .htaccess, in memory of their requests."""
+    server = own_server(**THREADED, threads=8, interpreter="", files={
+        f"d{n}/{name}": text for n in range(5) for name, text in {
+            "hello.py": page("(apache.interpreter, len(ids.list_all()))", """
+                try:
+                    import _interpreters as ids
+                except ImportError:
+                    import _xxsubinterpreters as ids
+                """),
+            ".htaccess": "SetHandler mod_python\nPythonHandler hello\n"
+                         + way.format(n=n) + "\n"}.items()})
+
+    def ask(thread):
+        with server.connect() as connection:
+            return [connection.get(f"/site/d{(thread + n) % 5}/x{n % 7}").text
+                    for n in range(200)]
+
+    answers = [ast.literal_eval(text) for texts in together(ask, 8)
+               for text in texts]
+    names = {name for name, _ in answers}
+    assert len(names) == 5
+    assert max(count for _, count in answers) == 6  # with the main one
 
 
 def test_thread_local_storage_outlives_a_request(own_server):

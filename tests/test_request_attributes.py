@@ -619,6 +619,28 @@ def test_get_options_holds_the_options_in_force(site):
                  'PythonOption b ""\nPythonOption c ""\n') == {"a": "1"}
 
 
+def test_options_read_by_many_threads_at_once_do_not_change(own_server):
+    """D18: 32 threads; entries that unset something lie side by side."""
+    server = own_server("PythonOption a server\nPythonOption b server\n"
+                        "PythonOption c server\nPythonOption d server\n",
+                        mpm="event", children=1, threads=32)
+    serve(server.site, """
+        import harness
+        if req.args == "all":
+            harness.wait(__file__, "all")
+        return {tuple(sorted(options().items())) for _ in range(200)
+                for options in (req.get_options, req.server.get_options)}
+        """, 'PythonOption b ""\nPythonOption c ""\nPythonOption e own\n')
+    wanted = repr({(("a", "server"), ("d", "server"), ("e", "own")),
+                   tuple((name, "server") for name in "abcd")})
+    waiting = [server.site.later("?all") for _ in range(32)]
+    server.site.wait_parked("all", 32)
+    server.site.open_gate("all")
+    assert {frozenset(ast.literal_eval(answer.result(40).text))
+            for answer in waiting} == {frozenset(ast.literal_eval(wanted))}
+    assert ast.literal_eval(server.site.get().text) == ast.literal_eval(wanted)
+
+
 def test_written_options_last_for_the_request_only(site):
     serve(site, """
         before = dict(req.get_options())

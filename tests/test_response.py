@@ -369,6 +369,21 @@ def test_allow_methods_fills_allow(site):
     assert response.headers["X-Seen"] == repr(("GET", "POST", "PYTHONIZE"))
 
 
+def test_methods_that_a_module_has_registered_are_allowed(own_server):
+    """D19: those that httpd knows by a number of its own, and others."""
+    server = own_server("RegisterHttpMethod FROBNICATE", children=1)
+    serve(server.site, """
+        req.allow_methods(["".join(name) for name in (
+            ("PRO", "PFIND"), ("FROB", "NICATE"), ("NEVER", "HEARD"))], True)
+        gc.collect()
+        others = ["%s-%d" % ("x" * 8, n) for n in range(2000)]
+        raise apache.SERVER_RETURN(apache.HTTP_METHOD_NOT_ALLOWED)
+        """)
+    for _ in range(3):
+        allowed = server.site.get().headers["Allow"].split(",")
+        assert {"PROPFIND", "FROBNICATE", "NEVERHEARD"} <= set(allowed)
+
+
 def test_allow_methods_wants_a_sequence_of_texts(site):
     assert value(site, """
         return [kind(req.allow_methods, wrong) for wrong in (

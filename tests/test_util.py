@@ -108,6 +108,46 @@ def test_names_and_values_of_1_to_20_characters_are_those_of_the_library(site):
         """) == []
 
 
+def test_short_names_and_values_of_any_characters_are_those_of_the_library(
+        site):
+    """D1: every pair of lengths, with characters that tell where they came
+    from: of ASCII, of other scripts, and escaped ones."""
+    assert run(site, """
+        alphabets = ["abcdefghijklmnopqrstuvwxyz", "0123456789" * 2,
+                     "é€𐀀" * 7, ["%%%02X" % n for n in range(40, 60)],
+                     ["%C3%A9", "+", "a", "%00", "%"] * 4]
+        chance = random.Random(5)
+        wrong, asked = [], 0
+
+        def pairs(text, blank):
+            # The library takes and gives no bytes beyond ASCII.
+            found = urllib.parse.parse_qsl(text, blank)
+            return found, [(name.encode(), value.encode())
+                           for name, value in found]
+
+        def lists(found):
+            made = {}
+            for name, value in found:
+                made.setdefault(name, []).append(value)
+            return made
+
+        for name in range(1, 21):
+            for value in range(1, 21):
+                one, other = chance.choice(alphabets), chance.choice(alphabets)
+                text = "%s=%s&id=7" % ("".join(one[:name]),
+                                       "".join(other[-value:]))
+                for blank in (False, True):
+                    for form, found in zip((text, text.encode()),
+                                           pairs(text, blank)):
+                        asked += 1
+                        if (util.parse_qsl(form, blank) != found
+                                or util.parse_qs(form, blank)
+                                != lists(found)):
+                            wrong.append((form, found))
+        return wrong[:3], asked
+        """) == ([], 1600)
+
+
 def test_random_texts_parse_as_by_the_library(site):
     """D2"""
     assert run(site, """

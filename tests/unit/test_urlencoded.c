@@ -6,6 +6,11 @@
 
 #include "core/urlencoded.h"
 
+#define FUZZ_REPLAY
+#include "../fuzz/fuzz_urlencoded.c"
+
+#define RANDOM_TEXTS 1000000
+
 static mp_limits_t limits;
 static mp_fields_t fields;
 static char shown[4096];
@@ -161,6 +166,31 @@ begins_in_lent_memory(void)
     }
 }
 
+/* D2. The harness aborts when anything is wrong; a sanitizer does. */
+static void
+takes_any_bytes(void)
+{
+    static const char meant[] = "%&=+;%00%fF%4zaZ09";
+    uint64_t state = 88172645463325252u;
+    uint8_t text[48];
+    for (int i = 0; i < RANDOM_TEXTS; i++) {
+        size_t size = 0;
+        do {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            /* Half of the bytes are any, half mean something. */
+            text[size++] = state & 1u << 20
+                ? (uint8_t)(state >> 32)
+                : (uint8_t)meant[(state >> 32) % (sizeof(meant) - 1)];
+        } while (size < sizeof(text) && (state >> 40) % 16);
+        uint8_t *copy = malloc(size);
+        memcpy(copy, text, size);
+        fuzz_urlencoded(copy, size);
+        free(copy);
+    }
+}
+
 int
 main(void)
 {
@@ -176,6 +206,7 @@ main(void)
     RUN(limits_field_size, "a field longer than the limit is a fault");
     RUN(limits_memory, "more text than the limit is a fault");
     RUN(begins_in_lent_memory, "what does not fit into lent memory moves");
+    RUN(takes_any_bytes, "a million random texts parse, cut or whole");
     mp_fields_free(&fields);
     return unit_report();
 }

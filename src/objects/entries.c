@@ -1,8 +1,7 @@
 /* entries.c - the entries behind an mp_table, one at a time.
  *
- * Called by table.c only. Reading compares keys as ASCII without case and
- * knows entries with a NULL value; writing is left to apr_table_*(), which
- * copy into the table's pool. */
+ * Called by table.c only. Looking up and writing are left to apr_table_*(),
+ * which have an index and copy into the table's pool. */
 #include "runtime/python.h"
 
 #include "objects/entries.h"
@@ -10,6 +9,7 @@
 #include "objects/proxy.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* An own table moves to a new pool when it has written this much more than
  * it needs: a table that is written for ever stays as big as it is. */
@@ -73,56 +73,46 @@ mp_entries_next(mp_table_t *self, int *index, apr_table_entry_t *entry)
     return 0;
 }
 
-/* As ASCII without case. Nearly all pairs differ in their first bytes, and
- * this is the inner loop of every look-up. */
-static inline int
-is_same_key(const char *a, const char *b)
-{
-    for (;; a++, b++) {
-        unsigned char x = (unsigned char)*a, y = (unsigned char)*b;
-        if (x != y
-            && ((x ^ y) != 0x20 || (unsigned)((x | 0x20) - 'a') > 25)) {
-            return 0;
-        }
-        if (!x) {
-            return 1;
-        }
-    }
-}
-
-/* The next entry of this key from *index on, which is moved behind it. NULL:
- * there is none. Nearly all keys differ in their first bytes. */
+/* The first entry of key from entry on, or end. Keys are compared as APR does
+ * it; nearly all differ in their first byte. */
 static inline const apr_table_entry_t *
-next_of_key(const apr_array_header_t *entries, const char *key, int *index)
+find_key(const apr_table_entry_t *entry, const apr_table_entry_t *end,
+         const char *key)
 {
-    const apr_table_entry_t *all = (const apr_table_entry_t *)entries->elts;
     const unsigned char first = (unsigned char)*key | 0x20;
-    for (int i = *index; i < entries->nelts; i++) {
-        const char *name = all[i].key;
-        if (name && ((unsigned char)*name | 0x20) == first
-            && is_same_key(name, key)) {
-            *index = i + 1;
-            return &all[i];
-        }
+    while (entry < end
+           && (!entry->key || ((unsigned char)*entry->key | 0x20) != first
+               || strcasecmp(entry->key, key) != 0)) {
+        entry++;
     }
-    *index = entries->nelts;
-    return NULL;
+    return entry;
 }
 
-int
-mp_entries_next_match(mp_table_t *self, const char *key, int *index,
-                      apr_table_entry_t *entry)
+/* What there is of one key. */
+typedef struct {
+    const char *value; /* the first; may be NULL */
+    int count;         /* 2: two or more */
+} matches_t;
+
+/* 0, or -1 with an exception. apr_table_do() does the same and is slower
+ * than this for as many entries as requests have. */
+static inline int
+find_matches(mp_table_t *self, const char *key, matches_t *found)
 {
     const apr_table_t *table = mp_entries_ptr(self);
+    *found = (matches_t){NULL, 0};
     if (!table) {
         return -1;
     }
-    const apr_table_entry_t *found = next_of_key(apr_table_elts(table), key,
-                                                 index);
-    if (found) {
-        *entry = *found;
+    const apr_array_header_t *entries = apr_table_elts(table);
+    const apr_table_entry_t *entry = (apr_table_entry_t *)entries->elts;
+    const apr_table_entry_t *end = entry + entries->nelts;
+    entry = find_key(entry, end, key);
+    if (entry < end) {
+        found->value = entry->val;
+        found->count = find_key(entry + 1, end, key) < end ? 2 : 1;
     }
-    return found != NULL;
+    return 0;
 }
 
 int
@@ -170,52 +160,62 @@ account(mp_table_t *self, size_t written)
     self->limit = SLACK + 2 * needed;
 }
 
-int
-mp_entries_view_key(mp_text_view_t *view, PyObject *key)
+/* A key to look up. 0, or -1 with TypeError or ValueError. */
+static int
+view_key(mp_text_view_t *view, PyObject *key)
 {
     return mp_text_string(view, key, MP_TEXT_PLAIN, "table key");
+}
+
+int
+mp_entries_contain(mp_table_t *self, PyObject *key)
+{
+    mp_text_view_t name;
+    if (view_key(&name, key) < 0) {
+        return -1;
+    }
+    matches_t found;
+    const int failed = find_matches(self, name.bytes, &found);
+    mp_text_release(&name);
+    return failed ? -1 : found.count > 0;
 }
 
 PyObject *
 mp_entries_find_first(mp_table_t *self, PyObject *key)
 {
     mp_text_view_t name;
-    if (mp_entries_view_key(&name, key) < 0) {
+    if (view_key(&name, key) < 0) {
         return NULL;
     }
-    apr_table_entry_t entry;
-    int index = 0;
+    matches_t found;
     PyObject *value = NULL;
-    if (mp_entries_next_match(self, name.bytes, &index, &entry) > 0) {
-        value = mp_text_from(entry.val);
+    if (find_matches(self, name.bytes, &found) == 0 && found.count) {
+        value = mp_text_from(found.value);
     }
     mp_text_release(&name);
     return value;
 }
 
-/* The values of name from *index on, behind first, as a list. NULL with an
- * exception. */
+/* All values of name as a list. NULL with an exception. */
 static PyObject *
-list_values(mp_table_t *self, const char *name, int index, PyObject *first)
+list_values(mp_table_t *self, const char *name)
 {
+    PyObject *list = PyList_New(0);
     apr_table_entry_t entry;
-    PyObject *list = PyList_New(1);
-    if (!list) {
-        return NULL;
-    }
-    PyList_SET_ITEM(list, 0, Py_NewRef(first));
-    int more = mp_entries_next_match(self, name, &index, &entry);
+    int index = 0;
+    int more = list ? mp_entries_next(self, &index, &entry) : -1;
     while (more > 0) {
-        PyObject *value = mp_text_from(entry.val);
-        if (!value || PyList_Append(list, value) < 0) {
-            more = -1;
+        if (strcasecmp(entry.key, name) == 0) {
+            PyObject *value = mp_text_from(entry.val);
+            const int failed = !value || PyList_Append(list, value) < 0;
+            Py_XDECREF(value);
+            if (failed) {
+                break;
+            }
         }
-        else {
-            more = mp_entries_next_match(self, name, &index, &entry);
-        }
-        Py_XDECREF(value);
+        more = mp_entries_next(self, &index, &entry);
     }
-    if (more < 0) {
+    if (more) {
         Py_CLEAR(list);
     }
     return list;
@@ -225,22 +225,17 @@ PyObject *
 mp_entries_find_all(mp_table_t *self, PyObject *key)
 {
     mp_text_view_t name;
-    if (mp_entries_view_key(&name, key) < 0) {
+    if (view_key(&name, key) < 0) {
         return NULL;
     }
-    const apr_table_t *table = mp_entries_ptr(self);
-    const apr_array_header_t *entries = table ? apr_table_elts(table) : NULL;
-    int index = 0;
-    const apr_table_entry_t *entry = entries
-        ? next_of_key(entries, name.bytes, &index) : NULL;
-    int behind = index;
-    int several = entry && next_of_key(entries, name.bytes, &index);
-    PyObject *found = entry ? mp_text_from(entry->val) : NULL;
-    if (found && several) {
-        Py_SETREF(found, list_values(self, name.bytes, behind, found));
+    matches_t found;
+    PyObject *value = NULL;
+    if (find_matches(self, name.bytes, &found) == 0 && found.count) {
+        value = found.count == 1 ? mp_text_from(found.value)
+                                 : list_values(self, name.bytes);
     }
     mp_text_release(&name);
-    return found;
+    return value;
 }
 
 int
@@ -275,7 +270,7 @@ int
 mp_entries_remove(mp_table_t *self, PyObject *key)
 {
     mp_text_view_t name;
-    if (mp_entries_view_key(&name, key) < 0) {
+    if (view_key(&name, key) < 0) {
         return -1;
     }
     apr_table_t *table = mp_entries_ptr(self);
@@ -298,7 +293,7 @@ remove_last(apr_table_t *table)
     int is_only = 1;
     for (int i = 0; i < count && is_only; i++) {
         const char *other = APR_ARRAY_IDX(entries, i, apr_table_entry_t).key;
-        is_only = !other || !is_same_key(key, other);
+        is_only = !other || strcasecmp(key, other) != 0;
     }
     if (is_only) {
         apr_table_unset(table, key);

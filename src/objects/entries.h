@@ -43,12 +43,8 @@ int mp_entries_count(mp_table_t *self);
  * it. 1, 0 at the end, -1 with an exception. */
 int mp_entries_next(mp_table_t *self, int *index, apr_table_entry_t *entry);
 
-/* The same for entries of one key, compared as ASCII without case. */
-int mp_entries_next_match(mp_table_t *self, const char *key, int *index,
-                          apr_table_entry_t *entry);
-
-/* A key to look up: 0, or -1 with TypeError or ValueError. */
-int mp_entries_view_key(mp_text_view_t *view, PyObject *key);
+/* Is there an entry of key? 1, 0, -1 with an exception. */
+int mp_entries_contain(mp_table_t *self, PyObject *key);
 
 /* The first value of key. New reference; NULL without an exception when there
  * is none. */

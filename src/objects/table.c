@@ -50,16 +50,7 @@ table_assign(PyObject *self, PyObject *key, PyObject *value)
 static int
 table_contains(PyObject *self, PyObject *key)
 {
-    mp_text_view_t name;
-    if (mp_entries_view_key(&name, key) < 0) {
-        return -1;
-    }
-    apr_table_entry_t entry;
-    int index = 0;
-    int found = mp_entries_next_match((mp_table_t *)self, name.bytes, &index,
-                                      &entry);
-    mp_text_release(&name);
-    return found;
+    return mp_entries_contain((mp_table_t *)self, key);
 }
 
 /* What iteration of this kind yields for an entry. New reference. */

@@ -158,16 +158,14 @@ mp_text_release(mp_text_view_t *view)
 static int
 check_rule(const mp_text_view_t *view, mp_text_rule_t rule, const char *what)
 {
-    size_t size = (size_t)view->size;
-    if (strlen(view->bytes) != size) { /* it ends in NUL, as all of them */
-        PyErr_Format(PyExc_ValueError, "%s must not contain NUL", what);
-        return -1;
+    const size_t clean = rule == MP_TEXT_HEADER
+        ? strcspn(view->bytes, "\r\n") : strlen(view->bytes);
+    if (clean == (size_t)view->size) { /* it ends in NUL, as all of them */
+        return 0;
     }
-    if (rule == MP_TEXT_HEADER && strpbrk(view->bytes, "\r\n")) {
-        PyErr_Format(PyExc_ValueError, "%s must not contain CR or LF", what);
-        return -1;
-    }
-    return 0;
+    PyErr_Format(PyExc_ValueError, "%s must not contain %s", what,
+                 view->bytes[clean] ? "CR or LF" : "NUL");
+    return -1;
 }
 
 int

@@ -4,7 +4,7 @@ authentication in Python, beside a C module that does the same.
 
     python3 bench/auth.py [--starts N] [--rounds N] [--requests N]
                           [--variants handler,provider] [--no-htaccess]
-                          [--seed N]
+                          [--cpus apart] [--seed N]
 
 Starts one prefork httpd with one child for each of the two, sends short rounds
 of requests with credentials to them in random order over one kept-alive
@@ -26,9 +26,7 @@ a directory that is watched takes the kernel somewhat longer, whoever watches.
 
 The exit status is 1 when a limit is exceeded."""
 
-import argparse
 import base64
-import random
 import sys
 
 import pairs
@@ -106,41 +104,29 @@ def check_refusal(server, cell):
 
 
 def parse(words):
-    parser = argparse.ArgumentParser(
-        description="Server CPU of a password, beside a C module.")
-    parser.add_argument("--starts", type=int, default=8,
-                        help="how often the servers are started")
-    parser.add_argument("--rounds", type=int, default=40,
-                        help="in all; of the servers' starts together")
-    parser.add_argument("--requests", type=int, default=2000,
-                        help="in each round, to each server")
-    parser.add_argument("--variants", type=lambda text: text.split(","),
+    parser = pairs.parser("Server CPU of a password, beside a C module.",
+                          2000, starts=8, rounds=40)
+    parser.add_argument("--variants", type=pairs.words(VARIANTS),
                         default=list(VARIANTS))
     parser.add_argument("--no-htaccess", action="store_true",
                         help="AllowOverride None")
-    parser.add_argument("--seed", type=int)
-    arguments = parser.parse_args(words)
-    for word in arguments.variants:
-        if word not in VARIANTS:
-            parser.error(f"{word!r} is none of {', '.join(VARIANTS)}")
-    return arguments
+    return pairs.parse(parser, words)
 
 
 def main():
     arguments = parse(sys.argv[1:])
-    random.seed(arguments.seed)
     more = NO_HTACCESS if arguments.no_htaccess else ""
     claims = rig.Claims()
     ratios = {}
     with rig.Tools() as tools:
         for variant in arguments.variants:
             samples = pairs.run(
+                arguments,
                 lambda cell: describe(cell[1], cell[0], tools, more),
                 [(variant, name) for name in SERVERS],
                 lambda server, cell, number: send(tools, server, cell[0],
                                                   number),
-                arguments.starts, arguments.rounds, arguments.requests,
-                WARM_UP, check_refusal)
+                warm_up=WARM_UP, check=check_refusal)
             ratios[variant] = pairs.show(samples, variant)
     print()
     if "handler" in ratios:

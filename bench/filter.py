@@ -2,7 +2,7 @@
 """What a filter in Python costs: server CPU, beside a C filter.
 
     python3 bench/filter.py [--starts N] [--rounds N] [--requests N]
-                            [--seed N]
+                            [--cpus apart] [--seed N]
 
 A C handler answers with 16 KiB of text, an output filter upper-cases it: one
 in C (bench/c_filter.c), and one in Python, with PythonAutoReload On. Starts
@@ -18,8 +18,6 @@ run mean anything.
 
 The exit status is 1 when the limit is exceeded."""
 
-import argparse
-import random
 import sys
 
 import pairs
@@ -67,29 +65,20 @@ def describe(name, load):
 
 
 def parse(words):
-    parser = argparse.ArgumentParser(
-        description="Server CPU of an output filter, beside one in C.")
-    parser.add_argument("--starts", type=int, default=3,
-                        help="how often the servers are started")
-    parser.add_argument("--rounds", type=int, default=21,
-                        help="in all; of the servers' starts together")
-    parser.add_argument("--requests", type=int, default=2000,
-                        help="in each round, to each server")
-    parser.add_argument("--seed", type=int)
-    return parser.parse_args(words)
+    return pairs.parse(pairs.parser(
+        "Server CPU of an output filter, beside one in C.", 2000), words)
 
 
 def main():
     arguments = parse(sys.argv[1:])
-    random.seed(arguments.seed)
     with rig.Tools() as tools:
         load = tools.c_module("c_filter")
         samples = pairs.run(
-            lambda cell: describe(cell[1], load),
+            arguments, lambda cell: describe(cell[1], load),
             [("filter", name) for name in BODIES],
             lambda server, cell, number: rig.send(
                 tools, server, "/text", BODIES[cell[1]], number),
-            arguments.starts, arguments.rounds, arguments.requests, WARM_UP)
+            warm_up=WARM_UP)
     pairs.show(samples, "filter", "c", "none")
     ratio = pairs.show(samples, "filter")
     print()

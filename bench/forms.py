@@ -8,7 +8,6 @@ beside Debian's mod_python and mod_php where they are installed.
 Server and client share one CPU. Every answer is compared. Exit status 0 only
 if ours is within its limits and below the others."""
 
-import argparse
 import itertools
 import pathlib
 import random
@@ -178,12 +177,11 @@ def run(tools, arguments, mpm):
 
     ratios = {}
     for variant in arguments.variants:
-        requests = arguments.requests or REQUESTS[variant]
         names = [name for name in loads
                  if arguments.servers is None or name in arguments.servers]
-        samples = pairs.run(describe, [(variant, name) for name in names],
-                            send, arguments.starts, arguments.rounds,
-                            requests, requests // 2)
+        samples = pairs.run(arguments, describe,
+                            [(variant, name) for name in names], send,
+                            REQUESTS[variant])
         named = {(f"{variant}, {mpm}", name): values
                  for (_, name), values in samples.items()}
         for name in names:
@@ -196,31 +194,17 @@ def run(tools, arguments, mpm):
 
 
 def parse():
-    def words(text):
-        return text.split(",")
-
-    parser = argparse.ArgumentParser(
-        description="Server CPU of forms, beside a C module and others.")
-    parser.add_argument("--starts", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--requests", type=int, help="in each round")
-    parser.add_argument("--variants", type=words, default=list(LIMITS))
-    parser.add_argument("--mpms", type=words, default=["prefork"])
-    parser.add_argument("--servers", type=words,
+    parser = pairs.parser("Server CPU of forms, beside a C module and others.")
+    parser.add_argument("--variants", type=pairs.words(LIMITS),
+                        default=list(LIMITS))
+    parser.add_argument("--mpms", type=pairs.words(MPMS), default=["prefork"])
+    parser.add_argument("--servers", type=lambda text: text.split(","),
                         help="c,ours,debian,php; by default what there is")
-    parser.add_argument("--seed", type=int)
-    arguments = parser.parse_args()
-    for given, known in ((arguments.variants, LIMITS),
-                         (arguments.mpms, MPMS)):
-        for word in given:
-            if word not in known:
-                parser.error(f"{word!r} is none of {', '.join(known)}")
-    return arguments
+    return pairs.parse(parser)
 
 
 def main():
     arguments = parse()
-    random.seed(arguments.seed)
     claims = rig.Claims()
     with rig.Tools() as tools:
         ratios = {mpm: run(tools, arguments, mpm) for mpm in arguments.mpms}

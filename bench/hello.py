@@ -59,7 +59,6 @@ LIMIT_MANY_NS = 500     # more with 1,000 hot modules
 BUSY = 0.03             # spread from which a run is not to be trusted
 
 VARIANTS = ("plain", "flush")
-PLACES = ("shared", "apart")
 SERVERS = ("c", "ours", "many", "debian")
 
 HANDLER = """\
@@ -319,7 +318,7 @@ def parse(words):
             arguments.servers.remove("debian")
     for given, known in ((arguments.servers, SERVERS),
                          (arguments.variants, VARIANTS),
-                         (arguments.cpus, PLACES)):
+                         (arguments.cpus, rig.PLACES)):
         for word in given:
             if word not in known:
                 parser.error(f"{word!r} is none of {', '.join(known)}")

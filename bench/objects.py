@@ -4,7 +4,7 @@ beside a C module that does the same.
 
     python3 bench/objects.py [--starts N] [--rounds N] [--requests N]
                              [--variants headers,...] [--mpms prefork,event]
-                             [--seed N]
+                             [--cpus apart] [--seed N]
 
     headers  10 headers of the request are read, 5 of the response are set
     echo     a body of 64 KiB is read and written back
@@ -18,9 +18,7 @@ Debian's mod_python is measured as well if it is installed.
 
 The exit status is 1 when a limit is exceeded."""
 
-import argparse
 import itertools
-import random
 
 import pairs
 import rig
@@ -132,10 +130,9 @@ def run(tools, arguments, mpm):
 
     ratios = {}
     for variant in arguments.variants:
-        requests = arguments.requests or REQUESTS[variant]
-        samples = pairs.run(describe, [(variant, name) for name in loads],
-                            send, arguments.starts, arguments.rounds,
-                            requests, requests // 2)
+        samples = pairs.run(arguments, describe,
+                            [(variant, name) for name in loads], send,
+                            REQUESTS[variant])
         named = {(f"{variant}, {mpm}", name): values
                  for (_, name), values in samples.items()}
         if "debian" in loads:
@@ -145,28 +142,16 @@ def run(tools, arguments, mpm):
 
 
 def parse():
-    parser = argparse.ArgumentParser(
-        description="Server CPU of headers and bodies, beside a C module.")
-    parser.add_argument("--starts", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--requests", type=int, help="in each round")
-    parser.add_argument("--variants", type=lambda text: text.split(","),
+    parser = pairs.parser(
+        "Server CPU of headers and bodies, beside a C module.")
+    parser.add_argument("--variants", type=pairs.words(LIMITS),
                         default=list(LIMITS))
-    parser.add_argument("--mpms", type=lambda text: text.split(","),
-                        default=list(MPMS))
-    parser.add_argument("--seed", type=int)
-    arguments = parser.parse_args()
-    for given, known in ((arguments.variants, LIMITS),
-                         (arguments.mpms, MPMS)):
-        for word in given:
-            if word not in known:
-                parser.error(f"{word!r} is none of {', '.join(known)}")
-    return arguments
+    parser.add_argument("--mpms", type=pairs.words(MPMS), default=list(MPMS))
+    return pairs.parse(parser)
 
 
 def main():
     arguments = parse()
-    random.seed(arguments.seed)
     claims = rig.Claims()
     with rig.Tools() as tools:
         ratios = {mpm: run(tools, arguments, mpm) for mpm in arguments.mpms}

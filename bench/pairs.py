@@ -1,8 +1,9 @@
 """Two servers side by side: the CPU of a request to each, in the same rounds.
 
-Used by auth.py, filter.py and objects.py. A cell is (variant, server name); what is compared was
-measured in the same round."""
+Used by all benchmarks that compare servers, but for hello.py. A cell is
+(variant, server name); what is compared was measured in the same round."""
 
+import argparse
 import contextlib
 import operator
 import random
@@ -16,7 +17,42 @@ import rig
 BUSY = 0.03  # spread from which a run is not to be trusted
 
 
-def measure(cells, send, rounds, requests, warm_up):
+def words(known):
+    """For add_argument(type=): some of these words, with commas."""
+    def parse(text):
+        for word in text.split(","):
+            if word not in known:
+                raise argparse.ArgumentTypeError(
+                    f"{word!r} is none of {', '.join(known)}")
+        return text.split(",")
+    return parse
+
+
+def parser(description, requests=None, starts=3, rounds=21):
+    """The arguments that all have."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--starts", type=int, default=starts,
+                      help="how often the servers are started")
+    made.add_argument("--rounds", type=int, default=rounds,
+                      help="in all; of the servers' starts together")
+    made.add_argument("--requests", type=int, default=requests,
+                      help="in each round, to each server")
+    made.add_argument("--cpus", choices=rig.PLACES, default=rig.PLACES[0],
+                      help="server and client on one CPU, or on one each")
+    made.add_argument("--seed", type=int)
+    return made
+
+
+def parse(made, arguments=None):
+    """The arguments of what parser() has made."""
+    parsed = made.parse_args(arguments)
+    if parsed.cpus == "apart" and len(rig.ALLOWED) < 2:
+        made.error("--cpus apart takes two CPUs")
+    random.seed(parsed.seed)
+    return parsed
+
+
+def measure(cells, send, cpus, rounds, requests, warm_up):
     """{cell: ns of a request, one for each round}. cells: {cell: a running
     server}; send(server, cell, number) sends so many requests to one."""
     pids = {cell: server.child() for cell, server in cells.items()}
@@ -28,7 +64,7 @@ def measure(cells, send, rounds, requests, warm_up):
     for _ in range(rounds):
         random.shuffle(order)
         for cell in order:
-            rig.seat(pids[cell])
+            rig.seat(pids[cell], cpus)
             before = clocks[cell].nanoseconds()
             send(cells[cell], cell, requests)
             time.sleep(0.002)  # the child sees the end of the connection
@@ -41,13 +77,15 @@ def measure(cells, send, rounds, requests, warm_up):
     return samples
 
 
-def run(describe, cells, send, starts, rounds, requests, warm_up,
+def run(arguments, describe, cells, send, requests=None, warm_up=None,
         check=None):
     """As measure(), over several starts of the servers: where a process lies
-    in memory is worth a per cent. describe(cell): (configuration, files);
+    in memory is worth a per cent. arguments: of parser(), which may say
+    another number of requests. describe(cell): (configuration, files);
     check(server, cell) raises if a server does not do what is measured."""
+    requests = arguments.requests or requests
     samples = {cell: [] for cell in cells}
-    for _ in range(starts):
+    for _ in range(arguments.starts):
         with contextlib.ExitStack() as stack:
             rig.unseat()
             servers = {cell: stack.enter_context(
@@ -55,8 +93,10 @@ def run(describe, cells, send, starts, rounds, requests, warm_up,
             for cell, server in servers.items():
                 if check:
                     check(server, cell)
-            for cell, values in measure(servers, send, -(-rounds // starts),
-                                        requests, warm_up).items():
+            for cell, values in measure(
+                    servers, send, arguments.cpus,
+                    -(-arguments.rounds // arguments.starts), requests,
+                    warm_up or requests // 2).items():
                 samples[cell] += values
     print(file=sys.stderr)
     return samples

@@ -22,6 +22,9 @@ import meter
 from httpd import Configuration, Server
 from httpd.configuration import module_under_test
 
+# Server and client on one CPU, or on one each.
+PLACES = ("shared", "apart")
+
 # Before anything is pinned: the CPUs, and how this process is scheduled.
 ALLOWED = os.sched_getaffinity(0)
 SCHEDULING = os.sched_getscheduler(0), os.sched_getparam(0)

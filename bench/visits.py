@@ -1,9 +1,7 @@
 """What sessions.py and cookies.py share: a client that sends back the cookie
 it was sent, and the servers that are compared."""
 
-import argparse
 import pathlib
-import random
 import socket
 
 import pairs
@@ -151,9 +149,8 @@ def run(tools, arguments, mpm, module, path, function, visit, files, more,
                 visitor.ask(path)
 
     variant = f"{path[1:]}, {mpm}"
-    samples = pairs.run(describe_cell, [(variant, name) for name in loads],
-                        send, arguments.starts, arguments.rounds,
-                        arguments.requests, arguments.requests // 2)
+    samples = pairs.run(arguments, describe_cell,
+                        [(variant, name) for name in loads], send)
     for name in loads:
         if name not in ("c", "ours"):
             pairs.show(samples, variant, name)
@@ -162,30 +159,17 @@ def run(tools, arguments, mpm, module, path, function, visit, files, more,
 
 
 def parse(text):
-    def words(given):
-        return given.split(",")
-
-    parser = argparse.ArgumentParser(description=text.split("\n\n")[0])
-    parser.add_argument("--starts", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--requests", type=int, default=REQUESTS,
-                        help="in each round")
-    parser.add_argument("--mpms", type=words, default=["prefork"])
-    parser.add_argument("--servers", type=words,
+    parser = pairs.parser(text.split("\n\n")[0], REQUESTS)
+    parser.add_argument("--mpms", type=pairs.words(MPMS), default=["prefork"])
+    parser.add_argument("--servers", type=lambda given: given.split(","),
                         help="c,ours,debian,php; by default what there is")
-    parser.add_argument("--seed", type=int)
-    arguments = parser.parse_args()
-    for word in arguments.mpms:
-        if word not in MPMS:
-            parser.error(f"{word!r} is none of {', '.join(MPMS)}")
-    return arguments
+    return pairs.parse(parser)
 
 
 def main(text, path, module, function, limit, visit, ours, debian, php,
          more="", php_lines=""):
     """Run a benchmark; its exit status."""
     arguments = parse(text)
-    random.seed(arguments.seed)
     claims = rig.Claims()
     files = {"ours": ours, "debian": debian, "php": php}
     with rig.Tools() as tools:

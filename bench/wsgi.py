@@ -4,7 +4,8 @@ the same, and beside Debian's mod_python and mod_wsgi (embedded mode) if they
 are installed.
 
     python3 bench/wsgi.py [--starts N] [--rounds N] [--requests N]
-                          [--variants hello,environ] [--mpm prefork] [--seed N]
+                          [--variants hello,environ] [--mpm prefork]
+                          [--cpus apart] [--seed N]
 
     hello    [b"Hello\\n"], one header
     environ  20 variables of the environ are read, 10 of them headers of the
@@ -13,9 +14,7 @@ are installed.
 The exit status is 1 when a limit is exceeded, or when one of the others needs
 less."""
 
-import argparse
 import pathlib
-import random
 
 import pairs
 import rig
@@ -136,32 +135,20 @@ def run(tools, arguments):
 
     cells = [(variant, name) for variant in arguments.variants
              for name in lines]
-    return pairs.run(describe, cells, send, arguments.starts,
-                     arguments.rounds, arguments.requests,
-                     arguments.requests // 2)
+    return pairs.run(arguments, describe, cells, send)
 
 
 def parse():
-    parser = argparse.ArgumentParser(
-        description="Server CPU of WSGI applications, beside a C module.")
-    parser.add_argument("--starts", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--requests", type=int, default=REQUESTS,
-                        help="in each round")
-    parser.add_argument("--variants", type=lambda text: text.split(","),
+    parser = pairs.parser(
+        "Server CPU of WSGI applications, beside a C module.", REQUESTS)
+    parser.add_argument("--variants", type=pairs.words(LIMITS),
                         default=list(LIMITS))
     parser.add_argument("--mpm", default="prefork")
-    parser.add_argument("--seed", type=int)
-    arguments = parser.parse_args()
-    for word in arguments.variants:
-        if word not in LIMITS:
-            parser.error(f"{word!r} is none of {', '.join(LIMITS)}")
-    return arguments
+    return pairs.parse(parser)
 
 
 def main():
     arguments = parse()
-    random.seed(arguments.seed)
     claims = rig.Claims()
     with rig.Tools() as tools:
         samples = run(tools, arguments)

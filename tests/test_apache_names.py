@@ -2,6 +2,7 @@
 it is a number of httpd's, it has the value of httpd's headers."""
 
 import ast
+import os
 import subprocess
 
 import pytest
@@ -16,6 +17,7 @@ FUNCTIONS = """
     setup_cgi restore_nocgi init allow_methods exists_config freeze_modules
     module_info modules_graph request_modules_graph get_handler_root
     get_current_config get_current_options keep reload_history census
+    parse_qs parse_qsl
     """.split()
 TYPES = """
     table make_table mp_table NullIO CGIStdin CGIStdout SharedDict mp_request
@@ -26,6 +28,7 @@ BUILT_IN = {
     "function": """
         config_tree log_error mpm_query server_root register_cleanup
         exists_config_define stat _global_lock _global_trylock _global_unlock
+        parse_qs parse_qsl
         """.split(),
     "type": ["table", "SERVER_RETURN"],
     "int": """
@@ -71,6 +74,7 @@ def test_apache_has_every_name(site):
 def test_builtin_module_has_every_name(site):
     wanted = {name: kind for kind, names in BUILT_IN.items()
               for name in names}
+    assert len(wanted) == 28
     wanted["SERVER_RETURN"] = "exception"
     assert kinds(site, "_apache", list(wanted)) == wanted
 
@@ -111,6 +115,68 @@ def _values_in_headers(directory, names):
                           text=True, check=True)
     return {name: int(number) for name, number in
             map(str.split, done.stdout.splitlines())}
+
+
+def test_types_and_exceptions_are_shown_without_a_module(site):
+    assert value(site, """
+        return [str(type(one)) for one in (
+            req, req.connection, req.server, req.hlist, req.finfo,
+            req.headers_in, apache.table(), iter(apache.table()))], \\
+            str(apache.SERVER_RETURN)
+        """) == ([f"<class '{name}'>" for name in (
+            "mp_request", "mp_conn", "mp_server", "mp_hlist", "mp_finfo",
+            "mp_table", "mp_table", "dictionary-iterator")],
+            "<class '_apache.SERVER_RETURN'>")
+
+
+def test_old_names_mean_the_new_ones(site):
+    assert value(site, """
+        from mod_python import util
+        return (apache.make_table is apache.table is apache.mp_table,
+                apache.exists_config is apache.exists_config_define,
+                apache.parse_qs is util.parse_qs,
+                apache.parse_qsl is util.parse_qsl,
+                hasattr(req, "requires"))
+        """) == (True, True, True, True, False)
+
+
+def test_module_mtime_is_that_of_the_file(site):
+    site.write({"child.py": "", "old.py": ""})
+    os.utime(site.path("old.py"), (5.5, 5.5))
+    assert value(site, """
+        import child, old, sys
+        class Nothing:
+            pass
+        return (apache.module_mtime(child) == os.stat(child.__file__).st_mtime,
+                apache.module_mtime(old), apache.module_mtime(sys),
+                apache.module_mtime(Nothing()))
+        """) == (True, 5.5, 0, 0)
+
+
+def test_resolve_object_looks_up_what_a_handler_names(site):
+    site.write({"page.py": """
+        class Page:
+            def __init__(self, given):
+                self.given = given
+
+            class Inner:
+                def __init__(self, given):
+                    self.given = given
+
+        def plain():
+            pass
+        """})
+    assert value(site, """
+        import page
+        find = apache.resolve_object
+        return [find(page, "plain") is page.plain,
+                find(page, "Page") is page.Page,
+                find(page, "Page.given", 5),
+                find(page, "Page.Inner.given", arg=6),
+                find(page, "nothing", None, 1), find(page, "a.b", silent=1),
+                outcome(find, page, "nothing")]
+        """) == [True, True, 5, 6, None, None, "AttributeError: module "
+                 f"'{site.path('page.py')}' contains no 'nothing'"]
 
 
 # The functions that are about the running request

@@ -322,6 +322,28 @@ def test_a_connection_handler_sees_its_handlers_and_server(handler):
         ["conn.py", None, None, None, None, True], "conn.example")
 
 
+@pytest.mark.parametrize("result", ["None", "'OK'", "1.5"])
+def test_a_result_that_is_no_number_is_an_error(handler, result):
+    talk = handler(f"conn.write('said')\nreturn {result}")
+    assert talk(b"x") == b"said"
+    talk.server.log.expect("MPY0410: .*conn.py: TypeError: a connection "
+                           "handler must return an int")
+
+
+def test_declined_leaves_the_connection_to_httpd(handler):
+    talk = handler("return apache.DECLINED")
+    answer = talk(b"GET /health.txt HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"healthy\n")
+
+
+def test_only_the_first_connection_handler_runs(handler):
+    talk = handler("conn.write('first')\nreturn apache.DECLINED",
+                   "${SITE}/conn.py ${SITE}/no.py")
+    assert talk(b"x").startswith(b"first")
+    assert talk(b"x").count(b"first") == 1
+
+
 def test_a_blocked_write_does_not_stop_other_threads(handler):
     talk = handler(indented("""
         try:

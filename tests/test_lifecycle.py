@@ -35,6 +35,23 @@ def test_imports_run_in_order_in_each_child_before_requests(own_server):
             "start: one", "start: two", "start: function", "start: three"]
 
 
+def test_import_in_a_virtual_host_counts_as_one_of_the_server(own_server):
+    server = own_server("""
+        PythonImport ${SITE}/one.py main_interpreter
+        <VirtualHost 127.0.0.1:1>
+            PythonImport ${SITE}/two.py named
+        </VirtualHost>
+        PythonImport ${SITE}/three.py main_interpreter
+        """, children=1, files={f"{name}.py": f"""
+            from mod_python import apache
+            print("start: {name}", apache.interpreter)
+            """ for name in ("one", "two", "three")})
+    server.log.expect("start: three")
+    assert [entry.text for entry in server.log.matching("^start: ")] == [
+        "start: one main_interpreter", "start: two named",
+        "start: three main_interpreter"]
+
+
 def test_import_at_start_is_not_imported_again_by_a_handler(own_server):
     server = own_server("PythonImport ${SITE}/state.py main_interpreter",
                         files={**HELLO, "state.py": "print('body of state')\n",

@@ -76,6 +76,14 @@ def test_all_phases_of_a_server_run_in_order(own_server):
     assert ran(server.log) == [*PHASES]
 
 
+def test_a_handler_module_serves_all_twelve_phases(own_server):
+    server = own_server("PythonHandlerModule ${SITE}/recorder.py\n"
+                        f"<Location />\n{AUTH}SetHandler mod_python\n"
+                        "</Location>\n", files={"recorder.py": RECORDER})
+    assert server.site.get("x").text.split() == [*PHASES][:10]
+    assert ran(server.log) == [*PHASES]
+
+
 def test_all_phases_of_a_directory_run_in_order(site):
     site.write({"recorder.py": RECORDER})
     site.htaccess(AUTH + "SetHandler mod_python\n" + "".join(
@@ -384,23 +392,29 @@ def test_declined_content_goes_to_httpds_default_handler(site):
     assert site.get("nothing.txt").status == 404
 
 
-def test_fixup_in_a_location_leaves_mapping_and_access_alone(own_server):
-    server = own_server("""
-        Alias /alias ${SITE}/far
-        <Directory ${SITE}/secret>
+@pytest.mark.parametrize("directive", [
+    name for name in DIRECTORY_PHASES if name != "PythonHandler"])
+def test_other_handlers_of_a_location_leave_mapping_and_access_alone(
+        own_server, directive):
+    server = own_server(f"""
+        Alias /alias ${{SITE}}/far
+        <Directory ${{SITE}}/secret>
             Require all denied
         </Directory>
         <Location />
-            PythonFixupHandler ${SITE}/recorder.py
-            PythonLogHandler ${SITE}/recorder.py
+            {AUTH if "Auth" in directive else ""}
+            {"PythonAuthenHandler ${SITE}/recorder.py"
+             if directive == "PythonAuthzHandler" else ""}
+            {directive} ${{SITE}}/recorder.py
         </Location>
         """, files={"recorder.py": RECORDER, "page.txt": "static",
                     "far/page.txt": "far", "secret/page.txt": "secret"})
     server.log.allow("AH01630")
     assert server.site.get("page.txt").text == "static"
     assert server.get("/alias/page.txt").text == "far"
-    assert server.site.get("secret/page.txt").status == 403
-    assert "PythonFixupHandler" in ran(server.log)
+    if "Auth" not in directive:  # Require of the Location wins over that
+        assert server.site.get("secret/page.txt").status == 403
+    assert directive in ran(server.log)
 
 
 def test_content_handler_in_a_location_answers_for_any_uri(own_server):
@@ -412,6 +426,19 @@ def test_content_handler_in_a_location_answers_for_any_uri(own_server):
         """, files={"hello.py": page("req.uri")})
     assert server.get("/app/deep/down").text == "/app/deep/down"
     assert server.get("/health.txt").text == "healthy\n"
+
+
+@pytest.mark.parametrize("directive", ["PythonHandler",
+                                       "PythonHandlerModule"])
+def test_only_a_content_handler_of_a_location_needs_no_file(own_server,
+                                                            directive):
+    server = own_server(f"""
+        <Location /app>
+            SetHandler mod_python
+            {directive} ${{SITE}}/hello.py
+        </Location>
+        """, files={"hello.py": page("req.filename")})
+    assert server.get("/app/deep/down").text == "/app/deep/down"
 
 
 # Log and cleanup

@@ -103,6 +103,28 @@ def test_programs_set_attributes_and_cannot_change_ours(site):
                  "AttributeError")
 
 
+def test_attributes_of_req_server_last_for_the_request(site):
+    site.write({"two.py": """
+        from mod_python import apache
+
+        def fixuphandler(req):
+            req.early = hasattr(req.server, "spam")
+            req.server.spam = req
+            return apache.OK
+
+        def handler(req):
+            req.write(repr([req.early, req.server.spam is req,
+                            req.server is req.server,
+                            req.server is apache.main_server]))
+            return apache.OK
+        """})
+    site.serve("two", "PythonFixupHandler two")
+    with site.server.connect() as connection:
+        for _ in range(2):
+            assert connection.get(site.url()).text \
+                == "[False, True, True, False]"
+
+
 def test_a_server_outlives_requests_and_serves_any_thread(site):
     site.write({"keep.py": "kept = []\n"})
     body = """
@@ -137,6 +159,27 @@ def test_configuration_and_options_of_a_virtual_host(own_server):
     assert config["PythonDebug"] == "1"
     assert config["PythonPath"] == "sys.path"
     assert options == {"spam": "eggs and ham"}
+
+
+def test_the_main_server_does_not_show_what_its_hosts_say(own_server):
+    server = own_server(VIRTUAL + "PythonOption eggs main\n")
+    config, options, host = ask(server, """
+        return (dict(req.server.get_config()), dict(req.server.get_options()),
+                dict(req.server.next.get_options()))
+        """)
+    assert config == {"PythonInterpreter": "main_interpreter"}
+    assert options == {"eggs": "main"}
+    assert host == {"eggs": "main", "spam": "eggs and ham"}
+
+
+def test_each_call_gives_another_table_over_the_same_data(site):
+    assert value(site, """
+        one, other = req.server.get_options(), req.server.get_options()
+        one["shared"] = "yes"
+        seen = one is other, other["shared"]
+        del one["shared"]
+        return seen, "shared" in other
+        """) == ((False, "yes"), False)
 
 
 def test_what_is_written_to_the_configuration_stays_in_the_process(

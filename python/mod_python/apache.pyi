@@ -14,6 +14,7 @@ from _typeshed import ReadableBuffer
 from mod_python.census import Survivor
 from mod_python.Session import BaseSession
 from mod_python.modules import ModuleInfo, Refresh
+from mod_python.util import parse_qs as parse_qs, parse_qsl as parse_qsl
 
 _T = TypeVar("_T")
 _Text: TypeAlias = str | bytes  # written to httpd; a NUL is ValueError

@@ -173,6 +173,7 @@ traverse_request(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((mp_request_object_t *)self)->dict);
+    Py_VISIT(((mp_request_object_t *)self)->server);
     return 0;
 }
 
@@ -180,6 +181,7 @@ static int
 clear_request(PyObject *self)
 {
     Py_CLEAR(((mp_request_object_t *)self)->dict);
+    Py_CLEAR(((mp_request_object_t *)self)->server);
     return 0;
 }
 

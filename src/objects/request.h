@@ -25,6 +25,7 @@ typedef struct {
     mp_proxy_t base;       /* ptr: request_rec * */
     mp_request_t *request; /* our record; valid while ptr is */
     PyObject *dict;        /* attributes that programs set */
+    PyObject *server;      /* req.server, which programs set attributes of */
     PyObject *weakrefs;
     const mp_dir_config_t *section; /* whose directives get_config() copied */
     apr_table_t *directives;        /* the copy, in r->pool */

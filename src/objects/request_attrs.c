@@ -343,7 +343,15 @@ static PyObject *
 get_server(PyObject *self, void *closure)
 {
     request_rec *r = mp_proxy_ptr(self);
-    return r ? mp_server_wrap(((mp_proxy_t *)self)->state, r->server) : NULL;
+    if (!r) {
+        return NULL;
+    }
+    PyObject **server = &((mp_request_object_t *)self)->server;
+    if (!*server || ((mp_proxy_t *)*server)->ptr != r->server) {
+        Py_XSETREF(*server, mp_server_wrap(((mp_proxy_t *)self)->state,
+                                           r->server));
+    }
+    return Py_XNewRef(*server);
 }
 
 static PyObject *

@@ -206,10 +206,26 @@ const mp_builtin_t mp_web_builtins[] = {
     {NULL, NULL}
 };
 
+/* What _apache had before there was _web, and so had apache. */
+static int
+add_old_names(mp_state_t *state, PyObject *module)
+{
+    static const char *const names[] = {"parse_qs", "parse_qsl"};
+    int failed = 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names) && !failed; i++) {
+        PyObject *function = PyObject_GetAttrString(module, names[i]);
+        failed = function ? PyModule_AddObjectRef(state->module, names[i],
+                                                  function) : -1;
+        Py_XDECREF(function);
+    }
+    return failed;
+}
+
 int
 mp_web_start(mp_state_t *state)
 {
     PyObject *module = PyImport_ImportModule("_web");
+    int failed = module ? add_old_names(state, module) : -1;
     Py_XDECREF(module);
-    return module ? 0 : -1;
+    return failed;
 }

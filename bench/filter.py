@@ -5,16 +5,17 @@
                             [--cpus apart] [--seed N]
 
 A C handler answers with 16 KiB of text, an output filter upper-cases it: one
-in C (bench/c_filter.c), and one in Python, with PythonAutoReload On. Starts
-one prefork httpd with one child for each, sends short rounds of requests in
-random order over one kept-alive connection, and reads the child's CPU clock
-before and after each round. All are started anew several times. What is
-compared was measured in the same round: only ratios and differences within a
-run mean anything.
+in C (bench/c_filter.c), and one in Python, with PythonAutoReload On, and in
+Debian's mod_python if that is installed. Starts one prefork httpd with one
+child for each, sends short rounds of requests in random order over one
+kept-alive connection, and reads the child's CPU clock before and after each
+round. All are started anew several times. What is compared was measured in
+the same round: only ratios and differences within a run mean anything.
 
     none    the same answer without a filter, in lower case
     c       the filter in C
     ours    the filter in Python
+    debian  the same
 
 The exit status is 1 when the limit is exceeded."""
 
@@ -25,7 +26,6 @@ import rig
 
 SIZE = 16384
 TEXT = ("abcdefghijklmnopqrstuvwxyz" * (SIZE // 26 + 1))[:SIZE]
-BODIES = {"none": TEXT, "c": TEXT.upper(), "ours": TEXT.upper()}
 WARM_UP = 1000
 
 LIMIT_RATIO = 1.08      # of the C filter
@@ -49,19 +49,28 @@ LOCATION = """\
 </Location>
 """
 
+PYTHON = "PythonOutputFilter upper UPPER\n    SetOutputFilter UPPER"
 LINES = {
     "none": "",
     "c": "SetOutputFilter c-upper",
-    "ours": "PythonOutputFilter upper UPPER\n    SetOutputFilter UPPER\n"
-            "    PythonAutoReload On",
+    "ours": PYTHON + "\n    PythonAutoReload On",
+    "debian": PYTHON,
 }
 
 
 def describe(name, load):
     """(configuration, files) of one of the servers."""
-    conf = load + (rig.ours() if name == "ours" else "")
-    return (rig.Bare(conf + LOCATION.format(lines=LINES[name])),
-            {"upper.py": FILTER})
+    conf, environment = load, {}
+    if name == "ours":
+        conf += rig.ours()
+    elif name == "debian":
+        conf, environment = conf + rig.debian(), {"PYTHONPATH": ""}
+    return (rig.Bare(conf + LOCATION.format(lines=LINES[name]),
+                     environment=environment), {"upper.py": FILTER})
+
+
+def body_of(name):
+    return TEXT if name == "none" else TEXT.upper()
 
 
 def parse(words):
@@ -71,15 +80,19 @@ def parse(words):
 
 def main():
     arguments = parse(sys.argv[1:])
+    names = [name for name in LINES if name != "debian"
+             or rig.debian_module()]
     with rig.Tools() as tools:
         load = tools.c_module("c_filter")
         samples = pairs.run(
             arguments, lambda cell: describe(cell[1], load),
-            [("filter", name) for name in BODIES],
+            [("filter", name) for name in names],
             lambda server, cell, number: rig.send(
-                tools, server, "/text", BODIES[cell[1]], number),
+                tools, server, "/text", body_of(cell[1]), number),
             warm_up=WARM_UP)
     pairs.show(samples, "filter", "c", "none")
+    if "debian" in names:
+        pairs.show(samples, "filter", "debian")
     ratio = pairs.show(samples, "filter")
     print()
     claims = rig.Claims()

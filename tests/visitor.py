@@ -1,6 +1,11 @@
-"""A client that keeps its cookies, and a handler that runs what it is sent:
-for the tests of sessions."""
+"""A client that keeps its cookies, a handler that runs what it is sent, and
+servers with sessions: for the tests of sessions."""
 
+import contextlib
+import os
+import pwd
+import shutil
+import tempfile
 import textwrap
 
 from inline import parsed
@@ -40,6 +45,13 @@ RUN = """
 FILES = {"run.py": RUN,
          ".htaccess": "SetHandler mod_python\nPythonHandler run\n"}
 SHMCB = {"modules": ("socache_shmcb",)}
+USER = pwd.getpwnam("www-data").pw_uid if os.geteuid() == 0 else os.geteuid()
+COUNT = """
+s = req.get_session()
+s["n"] = s.get("n", 0) + 1
+s.save()
+return s["n"]
+"""
 
 
 def private_memory(pid):
@@ -85,3 +97,37 @@ class Visitor:
         response = self.request(code, path, **more)
         assert response.status == 200, (response.status, response.text)
         return parsed(response.text)
+
+
+def with_sessions(own_server):
+    """make(options, ...): the site of a server with sessions."""
+    def start(options="", extra="", files=None, **more):
+        lines = "".join(f"PythonOption mod_python.session.{line}\n"
+                        for line in options.splitlines() if line)
+        server = own_server(lines + extra, files={**FILES, **(files or {})},
+                            **{**SHMCB, **more})
+        return server.site
+    return start
+
+
+@contextlib.contextmanager
+def temporary_folder():
+    """A directory of the server's user, outside of the document tree."""
+    path = tempfile.mkdtemp(prefix="sessions-")
+    os.chown(path, USER, -1)
+    yield path
+    shutil.rmtree(path)
+
+
+def stored_in(own_server, folder):
+    """make("FileSession", "option value", ...): a visitor of a server that
+    keeps its sessions there."""
+    def start(kind, *options, files=None, environment=None, **more):
+        lines = [f"session.session_type {kind}"] if kind else []
+        if not any("database" in line for line in options):
+            lines.append(f"session.database_directory {folder}")
+        return Visitor(own_server(
+            "".join(f"PythonOption mod_python.{line}\n"
+                    for line in [*lines, *options]),
+            files={**FILES, **(files or {})}, **{**SHMCB, **more}).site)
+    return start

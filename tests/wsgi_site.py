@@ -68,3 +68,10 @@ def value(site, code, path="", more="", **request):
     response = site.request(path, **request)
     assert response.status == 200, (response.status, response.text)
     return ast.literal_eval(response.text)
+
+
+def closed(site):
+    """How often since the last call."""
+    count = len(site.executions())
+    site.forget_executions()
+    return count

@@ -1,133 +1,81 @@
 #!/usr/bin/env python3
 """A child's memory over a million requests that try to keep things alive.
 
-    python3 bench/endurance.py [--requests N] [--mpm prefork|event]
-                               [--kinds handlers,filters]
+    python3 bench/endurance.py [--requests N] [--mpm prefork|event|worker]
+                               [--kinds handlers,filters,...]
 
-    handlers  make cycles through the request, its methods, tables and
-              connection, keep exceptions with their tracebacks, register
-              cleanups, redirect, and raise
-    filters   an input and an output filter that keep themselves, and a page of
-              server-side includes, by turns
+    handlers      make cycles through the request, its methods, tables and
+                  connection, keep exceptions with their tracebacks, register
+                  cleanups, redirect, and raise
+    filters       an input and an output filter that keep themselves, and a
+                  page of server-side includes, by turns
+    soak          32 threads at once, by turns in three interpreters: as deep
+                  as Python goes, asleep, with threads of their own, errors,
+                  one interpreter's page in the middle of another's
+    interpreters  .htaccess files that name interpreters in all the ways there
+                  are: no more of them than there are names
+    acquire       another module in C acquires and releases interpreters, in
+                  httpd's threads and in its own
+    control       a C module beside mod_python: what httpd and malloc do alone
 
-Garbage is left to Python's own collections, but for one before each sample.
-The first fifth is the warm-up. The exit status is 1 when a limit is exceeded.
-With PYTHON=python3-dbg and MP_BUILD it runs under a debug build of Python,
-which stops at objects that are used after their end."""
+The modules of bench/kinds are what these are; operations.py is the same for
+single operations. Garbage is left to Python's own collections, but for one
+before each sample. The first fifth is the warm-up. The exit status is 1 when a
+limit is exceeded. With a build for a debug Python (make PYTHON=... BUILD=...)
+and MP_BUILD it stops at objects that are used after their end."""
 
 import argparse
+import importlib
+import os
+import subprocess
 import sys
 
+import graph
 import memory
 import rig
-from graph import LOCATION, Graph, ask
+from kinds import locations
 
 REQUESTS = 1_000_000
 SAMPLES = 50
 
-LIMIT_BYTES = 1         # of RSS, a request
+LIMIT_BYTES = 1         # that malloc has in use, a request; and of RSS
 LIMIT_OBJECTS = 100
 LIMIT_BLOCKS = 1000
 
-PAGE = """
-from mod_python import apache
-
-class Kept:
-    def __init__(self, req):
-        self.req = req
-        self.tables = req.headers_in, req.headers_out, req.notes
-        self.connection = req.connection
-        self.server = req.server
-
-def fail(req):
-    local = req
-    raise ValueError(req)
-
-def cycles(req):
-    req.kept = Kept(req)
-    req.write_later = req.write
-    req.words = (word for word in [req])
-    next(req.words)
-    try:
-        fail(req)
-    except ValueError as error:
-        req.error = error
-    req.register_cleanup(repr, req.kept)
-    req.headers_out["X-Kept"] = str(len(req.kept.tables))
-
-def handler(req):
-    req.content_type = "text/plain"
-    cycles(req)
-    if req.uri == "/redirect":
-        req.internal_redirect("/page")
-    elif req.uri == "/raise":
-        raise apache.SERVER_RETURN(apache.HTTP_NOT_FOUND)
-    else:
-        req.write("ok", 0)
-    return apache.OK
-"""
-
-FILTERED = """
-kept = {}
-
-def outputfilter(filter):
-    filter.req.kept = filter
-    data = filter.read()
-    while data:
-        filter.write(data.upper())
-        data = filter.read()
-    if data is None:
-        filter.close()
-
-inputfilter = outputfilter
-
-def handler(req):
-    req.content_type = "text/plain"
-    req.read()
-    req.write("ok", 0)
-    return 0
-"""
-INCLUDE = """<!--#python exec="
-import filtered
-filter.req.kept = filter
-filter.write('o')
-" --><!--#python eval="1 / 0" --><!--#python eval="'k'" -->"""
-PATHS = {  # path, answer, share of the requests
-    "handlers": [("/page", "ok", 0.9), ("/redirect", "ok", 0.1)],
-    "filters": [("/filtered", "OK", 0.5),
-                ("/site/include.shtml", "o[error]k", 0.5)]}
-FILTERS = """\
-LoadModule include_module {modules}/mod_include.so
-PythonInputFilter filtered take
-PythonOutputFilter filtered give
-<Location "/filtered">
-    SetInputFilter take
-    SetOutputFilter give
-</Location>
-<Location "/site/include.shtml">
-    Require all granted
-    Options +Includes
-    SetOutputFilter INCLUDES
-    SSIErrorMsg [error]
-</Location>
-"""
+MAIN = "PythonInterpreter main_interpreter\n"
+COUNTING = {"counting.py": graph.PAGE, "memory_in_use.py": graph.MEMORY}
 
 
-def files():
-    graph = Graph().files()
-    return {"page.py": PAGE + graph["page.py"][graph["page.py"].index(
-        "def count"):], "filtered.py": FILTERED, "include.shtml": INCLUDE,
-            **{name: text for name, text in graph.items()
-                           if name != "page.py"}}
+def start(tools, kinds, mpm):
+    files = dict(COUNTING)
+    for kind in kinds:
+        files.update(kind.files)
+    ours = rig.ours()
+    if not all(kind.one_interpreter for kind in kinds):
+        ours = ours.replace(MAIN, "")
+    return rig.BareServer(rig.Bare(
+        ours + locations({"/count": "counting::count"}, MAIN)
+        + "".join(kind.configuration(tools) for kind in kinds),
+        mpm=mpm, threads=max(kind.threads for kind in kinds),
+        environment={name: value for name, value in os.environ.items()
+                     if name.startswith("MALLOC_")}), files)
 
 
-def configuration(mpm):
-    names = {"page": "page", "redirect": "page", "filtered": "filtered",
-             "count": "page::count"}
-    filters = FILTERS.format(modules=rig.apxs("LIBEXECDIR"))
-    return rig.Bare(rig.ours() + filters + "".join(
-        LOCATION.format(path=path, handler=handler)
-        for path, handler in names.items()), mpm=mpm, threads=8)
+def send(tools, server, kind, requests):
+    """So many requests of a kind; RuntimeError for a wrong answer."""
+    running = []
+    for page in kind.pages:
+        number = str(max(round(requests * page.share), 1))
+        running.append(subprocess.Popen(
+            [tools.load, "-c", str(page.connections), "-n", number,
+             str(server.port), page.path, page.answer], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        if not kind.together:
+            running[-1].wait()
+    said = [(process.communicate()[0], process.returncode)
+            for process in running]
+    if any(status for _, status in said):
+        raise RuntimeError("".join(text for text, _ in said) + server.said())
 
 
 def run(tools, server, kinds, requests):
@@ -135,9 +83,7 @@ def run(tools, server, kinds, requests):
     samples = []
     for step in range(SAMPLES):
         for kind in kinds:
-            for path, answer, share in PATHS[kind]:
-                rig.send(tools, server, path, answer,
-                         round(requests * share / SAMPLES / len(kinds)))
+            send(tools, server, kind, requests / SAMPLES / len(kinds))
         if step >= SAMPLES // 5:
             with server.connect() as connection:
                 samples.append(memory.sample_child(server, connection))
@@ -146,29 +92,40 @@ def run(tools, server, kinds, requests):
     return samples
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--requests", type=int, default=REQUESTS)
-    parser.add_argument("--mpm", default="prefork")
-    parser.add_argument("--kinds", default="handlers",
-                        type=lambda text: text.split(","))
-    arguments = parser.parse_args()
-    claims = rig.Claims()
-    with rig.Tools() as tools, rig.BareServer(
-            configuration(arguments.mpm), files()) as server:
-        with server.connect() as connection:
-            ask(connection)
-            first = memory.sample_child(server, connection)
-        samples = run(tools, server, arguments.kinds,
-                      arguments.requests)
-    between = arguments.requests * (len(samples) - memory.TAIL) / SAMPLES
+def judge(first, samples, requests, claims):
+    between = requests * (len(samples) - memory.TAIL) / SAMPLES
     memory.show(first, samples, between, "request")
-    claims.limit("endurance: RSS grows by", memory.grown(samples, "RSS, kB")
-                 * 1024 / between, LIMIT_BYTES, "bytes a request")
+    for what, unit in (("RSS, kB", 1024), ("malloc, bytes", 1)):
+        claims.limit(f"endurance: {what.partition(',')[0]} grows by",
+                     memory.grown(samples, what) * unit / between,
+                     LIMIT_BYTES, "bytes a request")
     for what, limit in (("Python objects", LIMIT_OBJECTS),
                         ("Python blocks", LIMIT_BLOCKS)):
         claims.limit(f"endurance: {what}: grown after warm-up",
                      memory.grown(samples, what), limit, "", 0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=REQUESTS)
+    parser.add_argument("--mpm", default="prefork")
+    parser.add_argument("--kinds", default="handlers")
+    arguments = parser.parse_args()
+    kinds = [importlib.import_module(f"kinds.{name}").KIND
+             for name in arguments.kinds.split(",")]
+    claims = rig.Claims()
+    with rig.Tools() as tools, start(tools, kinds, arguments.mpm) as server:
+        child = server.child()
+        with server.connect() as connection:
+            first = memory.sample_child(server, connection)
+        samples = run(tools, server, kinds, arguments.requests)
+        claims.add(server.child() == child,
+                   f"endurance: {arguments.requests:,} requests, the same "
+                   "child")
+        judge(first, samples, arguments.requests, claims)
+        for kind in kinds:
+            if kind.finish:
+                kind.finish(server, claims)
     return 0 if claims.all_hold else 1
 
 

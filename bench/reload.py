@@ -3,6 +3,7 @@
 
     python3 bench/reload.py all | PART... [--rounds N] [--seconds N]
                             [--reloads N] [--restarts N] [--seed N]
+                            [--beside libpython|wsgi]
 
     check     what a request's check for changes costs: CPU and system calls,
               with 10 and with 1,000 hot modules
@@ -17,7 +18,7 @@
               deletes, flips links, breaks and mends all the time
     latency   from save to answer in a graph of 100 modules: never an old page
     graceful  graceful restarts under load: failed requests, the parent's
-              memory
+              memory; --beside another module that keeps libpython loaded
     control   the same restarts with the C module in place of Python, to know
               what is httpd's own
 
@@ -62,6 +63,8 @@ def parse(words):
                         help="of a run of stall, or of stress")
     parser.add_argument("--reloads", type=int, help="of memory")
     parser.add_argument("--restarts", type=int, help="of graceful, control")
+    parser.add_argument("--beside", choices=restarts.NEIGHBOURS,
+                        help="of graceful")
     parser.add_argument("--seed", type=int)
     return parser.parse_args(words)
 

@@ -2,7 +2,9 @@
 requests, and the parent's memory.
 
 Used by reload.py; with the C module in place of Python, to know what is
-httpd's own, it is called control."""
+httpd's own, it is called control. Another module may be loaded beside, which
+keeps libpython loaded in the parent when ours is unloaded: c_holder.c, or
+Debian's mod_wsgi with its daemon mode only."""
 
 import random
 import signal
@@ -12,7 +14,8 @@ import time
 
 import meter
 import rig
-from graph import Graph
+from graph import LOCATION, Graph
+from kinds import embedding_module
 
 RESTARTS = 200
 CONNECTIONS = 8
@@ -28,6 +31,18 @@ CONTROL = """\
     CHello On
 </Location>
 """
+
+NEIGHBOURS = ("libpython", "wsgi")
+
+
+def neighbour(tools, name):
+    """Lines that load it in front of ours; none for None."""
+    if name == "wsgi":
+        return (f"LoadModule wsgi_module {rig.apxs('LIBEXECDIR')}/mod_wsgi.so"
+                "\nWSGIRestrictEmbedded On\n")
+    if name == "libpython":
+        return embedding_module(tools, "c_holder.c", "-Wl,-z,nodelete")
+    return ""
 
 
 def restart_under_load(server, tools, page, restarts):
@@ -74,8 +89,13 @@ def _measure(server, name, page, tools, arguments, claims):
 
 def measure(tools, arguments, claims):
     graph = Graph()
-    _measure(graph.server(mpm="event", children=2), "graceful", graph.text(),
-             tools, arguments, claims)
+    beside = arguments.beside
+    config = rig.Bare(neighbour(tools, beside) + rig.ours()
+                      + LOCATION.format(path="page", handler="page"),
+                      mpm="event", children=2)
+    _measure(rig.BareServer(config, graph.files()),
+             f"graceful beside {beside}" if beside else "graceful",
+             graph.text(), tools, arguments, claims)
 
 
 def measure_control(tools, arguments, claims):

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""What is left of a hundred thousand operations of each kind: memory, Python
+objects, references.
+
+    python3 bench/operations.py [--number N] [--mpm prefork|event]
+                                [--operations table,stat,...]
+
+The operations are the functions of repeated.py, each with the errors that it
+may end in. Many are done by one request. The first quarter is the warm-up,
+and garbage is collected before each sample. The exit status is 1 when a limit
+is exceeded, and there is a RuntimeError when an operation did not do what it
+should."""
+
+import argparse
+import json
+import sys
+
+import client
+import graph
+import memory
+import meter
+import rig
+from kinds import locations
+
+NUMBER = 100_000
+STEPS = 20
+WARM_UP = 5
+
+# How many in a request.
+OPERATIONS = {
+    "table": 100, "table_errors": 20, "stat": 100, "finfo": 100,
+    "sendfile": 20, "body": 100, "options": 100, "server": 20,
+    "attributes": 20, "connection": 100, "connections": 1, "log": 100,
+    "cleanups": 100, "failing_cleanups": 20, "handlers": 20, "redirect": 1,
+    "filters": 5, "expressions": 100, "tls": 100, "shared": 100, "locks": 100,
+    "query": 100, "form": 1, "cookies": 20, "session": 1, "variables": 20,
+    "write": 20_000,
+}
+# Grown in the last three quarters: for each operation, and altogether.
+EACH = {"RSS, kB": 5 / 1024, "malloc, bytes": 1}
+TOGETHER = {"Python objects": 100, "Python blocks": 500, "references": 200}
+
+CONFIGURATION = """\
+LoadModule socache_shmcb_module {modules}/mod_socache_shmcb.so
+LoadModule ssl_module {modules}/mod_ssl.so
+Mutex file:{root} default
+LogLevel python:crit
+PythonOption spam eggs
+PythonOption mod_python.session.session_type MemorySession
+PythonConnectionHandler repeated
+"""
+LINES = "".join(f"{'word ' * (n % 5)}line {n}\n" for n in range(8)).encode()
+
+
+class Child:
+    """The child that serves, and what it has in use."""
+
+    def __init__(self, server):
+        self._server = server
+        self._id = server.child()
+
+    def do(self, name, requests, times):
+        """RuntimeError unless all are answered well."""
+        body = LINES * times + b"the last line" if name == "body" else b""
+        close = name == "connections"
+        request = (f"POST /repeated?{name}&{times} HTTP/1.1\r\n"
+                   "Host: localhost\r\n"
+                   + ("Connection: close\r\n" if close else "")
+                   + f"Content-Length: {len(body)}\r\n\r\n"
+                   if body else
+                   f"GET /repeated?{name}&{times} HTTP/1.1\r\n"
+                   "Host: localhost\r\n"
+                   + ("Connection: close\r\n" if close else "")
+                   + "\r\n").encode() + body
+        if close:
+            for _ in range(requests):
+                self._ask(request, 1)
+        else:
+            self._ask(request, requests)
+
+    def _ask(self, request, requests):
+        with client.Client(self._server.port) as connection:
+            for _ in range(requests):
+                answer = connection.ask(request)[1]
+                if not answer.endswith(b"done"):
+                    raise RuntimeError(f"{answer!r}\n{self._server.said()}")
+
+    def sample(self):
+        """({what: value}, {object: references})"""
+        in_use, references = self._server.get("/count").json()
+        if self._server.child() != self._id:
+            raise RuntimeError("the child is another\n" + self._server.said())
+        in_use["RSS, kB"] = meter.memory(self._id)["Rss"]
+        return in_use, references
+
+
+def measure(child, name, number, claims):
+    times = min(OPERATIONS[name], max(number // STEPS, 1))
+    requests = max(round(number / STEPS / times), 1)
+    in_use, references = [], []
+    for step in range(STEPS):
+        child.do(name, requests, times)
+        if step >= WARM_UP:
+            for samples, sample in zip((in_use, references), child.sample()):
+                samples.append(sample)
+    between = requests * times * (STEPS - WARM_UP - memory.TAIL)
+    grown = {what: memory.grown(in_use, what) for what in in_use[0]}
+    most = max(references[0],
+               key=lambda what: memory.grown(references, what))
+    grown["references"] = memory.grown(references, most)
+    limits = {**TOGETHER,
+              **{what: each * between for what, each in EACH.items()}}
+    text = ", ".join(f"{what} {grown[what]:+,.0f} ({limit:,.0f})"
+                     for what, limit in limits.items())
+    claims.add(all(grown[what] <= limit for what, limit in limits.items()),
+               f"{name}, {requests * times * STEPS:,}: in the last "
+               f"{between:,}: {text}, of {most}")
+
+
+def start(mpm):
+    config = rig.Bare(
+        CONFIGURATION.format(modules=rig.apxs("LIBEXECDIR"), root="${SITE}/..")
+        + rig.ours()
+        + locations({"/repeated": "repeated", "/count": "repeated::count"},
+                    "PythonAutoReload Off", "PythonDebug On"), mpm=mpm)
+    files = {"repeated.py": (rig.HERE / "repeated.py").read_text(),
+             "memory_in_use.py": graph.MEMORY}
+    return rig.BareServer(config, files)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--number", type=int, default=NUMBER)
+    parser.add_argument("--mpm", default="prefork")
+    parser.add_argument("--operations", default=",".join(OPERATIONS))
+    arguments = parser.parse_args()
+    claims = rig.Claims()
+    with start(arguments.mpm) as server:
+        child = Child(server)
+        for name in arguments.operations.split(","):
+            measure(child, name, arguments.number, claims)
+    return 0 if claims.all_hold else 1
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    rig.main(main)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What is left of a hundred thousand operations of each kind: memory, Python
-objects, references.
+objects, references; and how much a child needs for a response of so many
+writes and flushes.
 
     python3 bench/operations.py [--number N] [--mpm prefork|event]
                                 [--operations table,stat,...]
@@ -13,7 +14,8 @@ should."""
 
 import argparse
 import json
-import sys
+import re
+import socket
 
 import client
 import graph
@@ -34,8 +36,10 @@ OPERATIONS = {
     "cleanups": 100, "failing_cleanups": 20, "handlers": 20, "redirect": 1,
     "filters": 5, "expressions": 100, "tls": 100, "shared": 100, "locks": 100,
     "query": 100, "form": 1, "cookies": 20, "session": 1, "variables": 20,
-    "write": 20_000,
+    "write": 1000, "talk": 100,
 }
+LIMIT_RESPONSE_KB = 512
+
 # Grown in the last three quarters: for each operation, and altogether.
 EACH = {"RSS, kB": 5 / 1024, "malloc, bytes": 1}
 TOGETHER = {"Python objects": 100, "Python blocks": 500, "references": 200}
@@ -47,7 +51,7 @@ Mutex file:{root} default
 LogLevel python:crit
 PythonOption spam eggs
 PythonOption mod_python.session.session_type MemorySession
-PythonConnectionHandler repeated
+PythonConnectionHandler {handler}
 """
 LINES = "".join(f"{'word ' * (n % 5)}line {n}\n" for n in range(8)).encode()
 
@@ -87,11 +91,43 @@ class Child:
 
     def sample(self):
         """({what: value}, {object: references})"""
-        in_use, references = self._server.get("/count").json()
+        in_use, references = self._count()
         if self._server.child() != self._id:
             raise RuntimeError("the child is another\n" + self._server.said())
         in_use["RSS, kB"] = meter.memory(self._id)["Rss"]
         return in_use, references
+
+    def _count(self):
+        return self._server.get("/count").json()
+
+    def most_memory(self):
+        """The largest RSS that it ever had, in kB."""
+        with open(f"/proc/{self._id}/status", encoding="ascii") as file:
+            return int(re.search(r"VmHWM:\s+(\d+)", file.read())[1])
+
+
+class Talk(Child):
+    """The same over one connection that a connection handler serves."""
+
+    def __init__(self, server):
+        super().__init__(server)
+        self._stream = socket.create_connection(
+            ("127.0.0.1", server.port)).makefile("rwb")
+
+    def do(self, name, requests, times):
+        lines = [b"line %d\n" % number for number in range(times)]
+        for _ in range(requests):
+            self._stream.write(b"".join(lines))
+            self._stream.flush()
+            for line in lines:
+                answer = self._stream.readline()
+                if answer != line:
+                    raise RuntimeError(f"{answer!r}\n{self._server.said()}")
+
+    def _count(self):
+        self._stream.write(b"count\n")
+        self._stream.flush()
+        return json.loads(self._stream.readline())
 
 
 def measure(child, name, number, claims):
@@ -117,9 +153,19 @@ def measure(child, name, number, claims):
                f"{between:,}: {text}, of {most}")
 
 
-def start(mpm):
+def measure_response(child, number, claims):
+    """The most memory that one long response needs."""
+    child.do("write", 1, 1000)
+    before = child.most_memory()
+    child.do("write", 1, number)
+    claims.limit(f"a response of {number:,} writes and flushes: RSS grows by",
+                 child.most_memory() - before, LIMIT_RESPONSE_KB, "kB", 0)
+
+
+def start(mpm, handler="repeated"):
     config = rig.Bare(
-        CONFIGURATION.format(modules=rig.apxs("LIBEXECDIR"), root="${SITE}/..")
+        CONFIGURATION.format(modules=rig.apxs("LIBEXECDIR"), root="${SITE}/..",
+                             handler=handler)
         + rig.ours()
         + locations({"/repeated": "repeated", "/count": "repeated::count"},
                     "PythonAutoReload Off", "PythonDebug On"), mpm=mpm)
@@ -134,14 +180,19 @@ def main():
     parser.add_argument("--mpm", default="prefork")
     parser.add_argument("--operations", default=",".join(OPERATIONS))
     arguments = parser.parse_args()
+    names = arguments.operations.split(",")
     claims = rig.Claims()
     with start(arguments.mpm) as server:
         child = Child(server)
-        for name in arguments.operations.split(","):
-            measure(child, name, arguments.number, claims)
+        measure_response(child, arguments.number, claims)
+        for name in names:
+            if name != "talk":
+                measure(child, name, arguments.number, claims)
+    if "talk" in names:
+        with start(arguments.mpm, "repeated::talk") as server:
+            measure(Talk(server), "talk", arguments.number, claims)
     return 0 if claims.all_hold else 1
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True
     rig.main(main)

@@ -408,11 +408,34 @@ def references():
     return found
 
 
-def count(req):
-    """What is in use, as JSON."""
+def talk(conn):
+    """Sends back each line of a connection."""
+    line = conn.readline()
+    while line:
+        if line == b"count\n":
+            conn.write(in_use() + "\n")
+        else:
+            conn.write(line[:3])
+            conn.write(line[3:].decode())
+            conn.write(b"")
+            refused(TypeError, conn.write, None)
+            refused(TypeError, conn.readline, "x")
+            refused(AttributeError, setattr, conn, "mine", 1)
+        line = conn.read(2)
+        if line:
+            line += conn.readline()
+    return apache.OK
+
+
+def in_use():
+    """As JSON: what there is, and references."""
     gc.collect()
-    in_use = {"Python objects": len(gc.get_objects()),
-              "Python blocks": sys.getallocatedblocks(),
-              "malloc, bytes": memory_in_use.malloc_bytes()}
-    req.write(json.dumps([in_use, references()]))
+    found = {"Python objects": len(gc.get_objects()),
+             "Python blocks": sys.getallocatedblocks(),
+             "malloc, bytes": memory_in_use.malloc_bytes()}
+    return json.dumps([found, references()])
+
+
+def count(req):
+    req.write(in_use())
     return apache.OK

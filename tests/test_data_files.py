@@ -195,6 +195,24 @@ def test_long_data_file_is_known_by_its_stamp(site):
     assert site.texts() == {str(9 * 1024 * 1024 + 1)}
 
 
+@pytest.mark.parametrize("how", SAVES)
+def test_data_file_that_links_lead_to_elsewhere_is_followed(site, how):
+    site.write({"far/away/some.txt": "one", "far/other.txt": "two",
+                "page.py": page("value", HERE + "value = "
+                                "open(here + '/data/some.txt').read()")})
+    site.make_directory("data")
+    site.point("data/some.txt", "../far/link.txt")
+    site.point("far/link.txt", "away/some.txt")
+    site.serve("page")
+    assert site.texts() == {"one"}
+    site.edit("far/away/some.txt", "three", how)
+    assert site.texts() == {"three"}
+    site.point("far/link.txt", "other.txt")
+    assert site.texts() == {"two"}
+    site.edit("far/other.txt", "four", how)
+    assert site.texts() == {"four"}
+
+
 def test_data_file_switched_by_a_link_is_seen(site):
     site.write({"v1/some.txt": "one", "v2/some.txt": "two", "page.py": page(
         "value", HERE + "value = open(here + '/current/some.txt').read()")})

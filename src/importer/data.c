@@ -183,6 +183,20 @@ add_digest(mp_importer_t *importer, mp_instance_t *instance, PyObject *path)
     return failed;
 }
 
+/* What path, if it is a link, leads to, step by step: an event names that. */
+static int
+add_links(mp_importer_t *importer, mp_instance_t *instance, PyObject *path)
+{
+    PyObject *links = mp_search_links(importer, path);
+    int failed = links ? 0 : -1;
+    for (Py_ssize_t i = 0; !failed && links != Py_None
+                           && i < PyList_GET_SIZE(links); i++) {
+        failed = add_digest(importer, instance, PyList_GET_ITEM(links, i));
+    }
+    Py_XDECREF(links);
+    return failed;
+}
+
 int
 mp_data_note(mp_importer_t *importer, mp_instance_t *instance, PyObject *path)
 {
@@ -193,7 +207,8 @@ mp_data_note(mp_importer_t *importer, mp_instance_t *instance, PyObject *path)
     if (!instance->data) {
         instance->data = PyDict_New();
     }
-    return instance->data ? add_digest(importer, instance, path) : -1;
+    return instance->data && add_links(importer, instance, path) == 0
+               ? add_digest(importer, instance, path) : -1;
 }
 
 /* The body of instance is about to read path. */

@@ -41,6 +41,7 @@ class Server:
         self.log = Log(self.root / "error.log", self.documents)
         self.site = Site(self, directory)
         self.port = None
+        self.through = ()  # a command that runs the one that follows it
         self._process = None
         self._prepare_inside()
 
@@ -226,7 +227,7 @@ class Server:
     def _launch(self):
         with open(self.root / "console.log", "wb") as console:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM",
+                ["setpriv", "--pdeathsig", "TERM", *self.through,
                  *self._command("-DFOREGROUND")],
                 env=self._environment(), stdin=subprocess.DEVNULL,
                 stdout=console, stderr=console, cwd="/",

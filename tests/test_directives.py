@@ -283,3 +283,11 @@ def test_without_addhandler_there_are_no_extensions(site):
     site.write({"hello.py": page("[req.get_addhandler_exts()]")})
     site.serve("hello")
     assert site.texts() == {"['']"}
+
+
+def test_without_mod_mime_there_are_no_extensions(own_server):
+    """D14"""
+    server = own_server(without=("mime",), files={
+        "hello.py": page("[req.get_addhandler_exts()]")})
+    server.site.serve("hello")
+    assert server.site.texts() == {"['']"}

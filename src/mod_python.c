@@ -42,6 +42,7 @@
 #include "web/form.h"
 #include "web/psp.h"
 #include "web/psp_page.h"
+#include "web/wsgi.h"
 #include "web/wsgi_file.h"
 #include "web/wsgi_response.h"
 #include "web/cookie.h"
@@ -86,6 +87,7 @@ static const mp_type_row_t types[] = {
 
 static const mp_type_extra_t extras[] = {
     {MP_TYPE_REQUEST, -1, mp_session_request_methods},
+    {MP_TYPE_REQUEST, -1, mp_wsgi_request_methods},
     {MP_TYPE_SIGNED_COOKIE, MP_TYPE_COOKIE, NULL},
     {MP_TYPE_MARSHAL_COOKIE, MP_TYPE_SIGNED_COOKIE, NULL},
     {MP_TYPE_SHARED_SESSION, MP_TYPE_SESSION, NULL},

@@ -550,6 +550,7 @@ release(mp_request_t *request, mp_holding_t *holding)
     }
     Py_CLEAR(holding->cleanups);
     Py_CLEAR(holding->kept);
+    Py_CLEAR(holding->started);
     mp_thread_set_pin(NULL);
     mp_importer_unpin(holding->pin);
     holding->pin = NULL;

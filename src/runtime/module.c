@@ -114,8 +114,11 @@ add_type(mp_state_t *state, const mp_type_row_t *row)
     int failed = PyObject_SetAttr((PyObject *)type, state->names.__name__,
                                   name);
     Py_DECREF(name);
-    const mp_type_extra_t *extra = find_extra(row->id);
-    if (failed || (extra && add_methods(type, extra->methods) < 0)) {
+    for (const mp_type_extra_t *extra = find_extra(row->id);
+         extra && !failed && extra->id == row->id; extra++) {
+        failed = add_methods(type, extra->methods);
+    }
+    if (failed) {
         return -1;
     }
     type->tp_flags |= Py_TPFLAGS_IMMUTABLETYPE;

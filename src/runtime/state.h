@@ -98,8 +98,8 @@ typedef struct {
     const char *public_name; /* its name in _apache, or NULL */
 } mp_type_row_t;
 
-/* What upper layers add to rows of that table; the last one has the id
- * MP_TYPE_COUNT. */
+/* What upper layers add to rows of that table, those of one row together; the
+ * last one has the id MP_TYPE_COUNT. */
 typedef struct {
     mp_type_id_t id;
     int parent; /* mp_type_id_t of a row above, whose type is its base, or

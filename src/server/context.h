@@ -34,6 +34,8 @@ struct mp_holding_t {
                           from sessions, or NULL; on root records */
     void *sessions;    /* PyObject *: list of its sessions, owned, or NULL; on
                           root records */
+    void *started;     /* mp_wsgi_response_t *: of req.wsgi_start_response(),
+                          owned, or NULL */
     mp_holding_t *next;
 };
 

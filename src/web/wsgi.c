@@ -111,6 +111,17 @@ find_base(call_t *call, const apr_table_t *options)
     return NULL;
 }
 
+const char *
+mp_wsgi_find_base(PyObject *request, request_rec *r,
+                  const apr_table_t *options, const char **base)
+{
+    call_t call = {.object = request, .r = r};
+    call.handler = running_handler(&call);
+    const char *wrong = find_base(&call, options);
+    *base = call.base;
+    return wrong;
+}
+
 /* ---- the application --------------------------------------------------- */
 
 /* An application that a handler of the configuration leads to. */

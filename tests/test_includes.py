@@ -224,6 +224,26 @@ def test_without_mod_include_the_server_starts(own_server):
     assert server.get("/").status in (200, 403, 404)
 
 
+@pytest.mark.parametrize("failing", [
+    "1 / 0", "filter.disable(); 1 / 0", "filter.close(); 1 / 0",
+    "raise SystemExit", "filter.write('x' * 50000); filter.flush(); 1 / 0"])
+def test_elements_that_fail_use_no_memory_that_pools_gave_back(own_server,
+                                                               failing):
+    """D10. MaxMemFree 1 gives pools' memory back at once, so that with a
+    sanitizer a stale pointer would be seen."""
+    server = own_server("MaxMemFree 1\nLogLevel crit\n", children=1)
+    server.site.htaccess(OPTIONS)
+    server.site.write({"page.shtml": "".join(
+        f'<!--#python exec="{program}" -->' for program in (
+            failing, "filter.write('two')", "filter.write('three')"))})
+    children = server.children()
+    with server.connect() as connection:
+        for _ in range(100):
+            text = connection.get("/site/page.shtml").text
+            assert text.lstrip("x") == "[error]twothree"
+    assert server.children() == children
+
+
 @pytest.mark.seconds(120)
 def test_memory_stays_flat_over_many_pages(own_server):
     """D9 and D10: pages of which half the elements fail, and more programs

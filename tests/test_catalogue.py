@@ -13,6 +13,11 @@ INSTEAD = ("Decided: ", "Elsewhere: ", "Open: ")
 
 # The numbers that each table must have.
 TABLES = {
+    "contract": [
+        *map(str, [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12]),
+        *[f"0.{n}" for n in range(1, 17)],
+        *[f"1.{n}" for n in (1, 2, 3)], *[f"3.{n}" for n in range(1, 9)],
+        *[f"4.{n}" for n in (1, 2, 3)], *[f"6.{n}" for n in range(1, 9)]],
     "catalogue": [
         *[f"ISSUE {n}" for n in range(1, 15)],
         *[f"P{n}" for n in range(1, 35)],

@@ -111,3 +111,13 @@ def test_there_is_no_directive_that_makes_handlers_less_than_final(
     status, said = own_server("PythonAuthoritative Off", start=False).check()
     assert status != 0
     assert "Invalid command 'PythonAuthoritative'" in said
+
+
+def test_option_of_the_old_importer_is_accepted_with_a_notice(own_server):
+    server = own_server("PythonOption mod_python.legacy.importer *")
+    assert server.get("/health.txt").text == "healthy\n"
+    status, said = own_server("PythonOption mod_python.legacy.importer *",
+                              start=False).check()
+    assert status == 0
+    assert "mod_python.legacy.importer has no effect" in said + "".join(
+        entry.text for entry in server.log.entries())

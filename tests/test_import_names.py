@@ -158,6 +158,25 @@ def test_option_of_the_main_server_is_that_of_imports_without_a_request(
     server.log.expect("found 1", count=len(server.children()))
 
 
+def test_importer_path_of_an_inner_section_replaces_the_outer(site):
+    site.write({"outer/only.py": "", "inner/other.py": "text = 'inner'\n",
+                "app/hello.py": page("ask()", """
+            import other
+
+            def ask():
+                try:
+                    import only
+                except ImportError:
+                    return other.text
+            """)})
+    site.serve("hello", "PythonOption mod_python.importer.path "
+               f"\"['{site.path('outer')}']\"")
+    site.htaccess("PythonHandler hello\nPythonOption "
+                  "mod_python.importer.path "
+                  f"\"['{site.path('inner')}']\"", "app")
+    assert site.texts("app/") == {"inner"}
+
+
 def test_tilde_in_the_path_list_of_a_module_is_the_handler_root(site):
     site.write({"app/hello.py": page("only.value", "__mp_path__.append("
                                      "'~/near')\nimport only"),

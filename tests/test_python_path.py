@@ -94,3 +94,14 @@ def test_modules_of_the_path_are_ordinary_ones(own_server):
     server.site.replace(".htaccess", "LIB", str(server.site.path("lib")))
     server.start()
     assert server.site.texts() == {"('coldone', True)"}
+
+
+def test_handler_is_imported_from_its_directory_under_a_path_too(own_server):
+    server = own_server(files={
+        "lib/hello.py": page("'of the path'"), "lib/far.py": "text = 'far'\n",
+        "in/hello.py": page("'of its directory, ' + far.text", "import far"),
+        "in/.htaccess": "SetHandler mod_python\nPythonHandler hello\n"
+                        "PythonPath \"['LIB'] + sys.path\"\n"}, start=False)
+    server.site.replace("in/.htaccess", "LIB", str(server.site.path("lib")))
+    server.start()
+    assert server.site.texts("in/") == {"of its directory, far"}

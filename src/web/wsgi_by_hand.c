@@ -71,7 +71,7 @@ start_response(PyObject *self, PyObject *args, PyObject *keywords)
 PyMethodDef mp_wsgi_request_methods[] = {
     {"build_wsgi_env", build_environ, METH_NOARGS,
      "build_wsgi_env($self, /)\n--\n\n"
-     "The environ of this request for a WSGI application: a new dict of str.\n\n"
+     "The environ of this request for a WSGI application: a new dict.\n\n"
      "None when the URI is not below mod_python.wsgi.base_uri; ValueError\n"
      "when that ends in '/'. Usually PythonHandler mod_python.wsgi does all\n"
      "of it."},

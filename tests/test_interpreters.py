@@ -283,6 +283,23 @@ def test_interpreter_has_the_servers_arguments_and_no_user_site(site):
     assert site.get().text == "(['mod_python'], 1, True)"
 
 
+def test_two_variables_of_python_count_and_httpds_are_there(own_server,
+                                                            monkeypatch):
+    server = own_server(start=False, files={
+        "hello.py": page("(sys.flags.optimize, sys.flags.verbose, far.__file__,"
+                         " os.environ['PYTHONOPTIMIZE'])",
+                         "import os, sys, far"),
+        ".htaccess": "SetHandler mod_python\nPythonHandler hello\n",
+        "path/far.py": ""})
+    before = server._environment()
+    path = str(server.site.path("path"))
+    monkeypatch.setattr(server, "_environment", lambda: before | {
+        "PYTHONOPTIMIZE": "2", "PYTHONVERBOSE": "1",
+        "PYTHONPATH": before["PYTHONPATH"] + ":" + path})
+    server.start()
+    assert server.site.texts() == {str((0, 0, path + "/far.py", "2"))}
+
+
 def test_apache_init_ran_once_in_each_interpreter(site):
     two_interpreters(site, {"hello.py": page(
         "(apache.interpreter, apache.main_server.server_hostname)")})

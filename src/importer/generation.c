@@ -61,6 +61,23 @@ mp_generation_commit(mp_importer_t *importer, mp_generation_t *generation)
     Py_DECREF(before);
 }
 
+mp_instance_t *
+mp_generation_instance_of(mp_generation_t *generation, PyObject *module)
+{
+    mp_instance_t *instance = PyModule_Check(module)
+        ? mp_instance_of_globals(generation->importer->state,
+                                 PyModule_GetDict(module))
+        : NULL;
+    PyObject *value;
+    Py_ssize_t position = 0;
+    while (!instance
+           && PyDict_Next(generation->table, &position, NULL, &value)) {
+        mp_instance_t *other = (mp_instance_t *)value;
+        instance = other->module == module ? other : NULL;
+    }
+    return instance;
+}
+
 int
 mp_generation_raise_failure(mp_generation_t *generation,
                             mp_instance_t *instance)

@@ -50,6 +50,11 @@ mp_generation_find(const mp_generation_t *generation, PyObject *name)
     return (mp_instance_t *)PyDict_GetItemWithError(generation->table, name);
 }
 
+/* The instance that module is, or that has put it in its own place in
+ * sys.modules. Borrowed, or NULL without an exception. */
+mp_instance_t *mp_generation_instance_of(mp_generation_t *generation,
+                                         PyObject *module);
+
 /* The generation that code in this thread sees: the pin; without one, the
  * newest that the code of `globals` (may be NULL) belongs to; else the
  * committed one. Borrowed. */

@@ -146,9 +146,7 @@ mp_interim_serves(mp_importer_t *importer, const mp_handler_t *handler,
     /* What one that is not hot will ask for, the publisher for example, shows
      * later only; when by then something else has changed, too, what is
      * missing would have to come from the version before. */
-    return module && PyModule_Check(module)
-           && mp_instance_of_globals(importer->state,
-                                     PyModule_GetDict(module)) != NULL;
+    return module && mp_generation_instance_of(interim, module) != NULL;
 }
 
 mp_generation_t *

@@ -85,24 +85,22 @@ mp_memory_is_touched(mp_generation_t *generation, PyObject *changed)
     return touched;
 }
 
-/* Is this module one of old? What is no hot module is not. */
+/* Is this module, of base, one of old? What is no hot module is not. */
 static int
-is_one_of(mp_importer_t *importer, PyObject *module, PyObject *old)
+is_one_of(mp_generation_t *base, PyObject *module, PyObject *old)
 {
-    mp_instance_t *instance = PyModule_Check(module)
-        ? mp_instance_of_globals(importer->state, PyModule_GetDict(module))
-        : NULL;
+    mp_instance_t *instance = mp_generation_instance_of(base, module);
     return instance ? PyDict_Contains(old, instance->name) : 0;
 }
 
 /* The same for what a row of generation->handlers leads to. */
 static int
-leads_to_one_of(mp_importer_t *importer, PyObject *row, PyObject *old)
+leads_to_one_of(mp_generation_t *base, PyObject *row, PyObject *old)
 {
     return PyTuple_GET_SIZE(row) > 2
         ? PyDict_Contains(
               old, ((mp_instance_t *)PyTuple_GET_ITEM(row, 2))->name)
-        : is_one_of(importer, PyTuple_GET_ITEM(row, 0), old);
+        : is_one_of(base, PyTuple_GET_ITEM(row, 0), old);
 }
 
 static int
@@ -128,7 +126,7 @@ mp_memory_take_over(mp_generation_t *generation, mp_generation_t *base,
     PyObject *key, *row;
     Py_ssize_t position = 0;
     while (PyDict_Next(base->handlers, &position, &key, &row)) {
-        if (!leads_to_one_of(base->importer, row, old)
+        if (!leads_to_one_of(base, row, old)
             && is_touched(PyTuple_GET_ITEM(row, 1), changed) == 0
             && PyDict_SetItem(generation->handlers, key, row) < 0) {
             return -1;
@@ -136,7 +134,7 @@ mp_memory_take_over(mp_generation_t *generation, mp_generation_t *base,
     }
     for (int i = 0; i < base->slot_count; i++) {
         const mp_handler_memory_t *known = &base->slots[i];
-        if (known->module && !is_one_of(base->importer, known->module, old)
+        if (known->module && !is_one_of(base, known->module, old)
             && is_touched(known->probes, changed) == 0
             && take_over_slot(generation, i, known) < 0) {
             return -1;

@@ -457,11 +457,10 @@ is_asked_for(mp_importer_t *importer, const mp_asker_t *asker)
     if (!importer->has_restless || !asker->handler) {
         return 0;
     }
-    PyObject *module = mp_memory_find((mp_generation_t *)importer->current,
-                                      asker->handler, asker->r);
-    mp_instance_t *instance = module && PyModule_Check(module)
-        ? mp_instance_of_globals(importer->state, PyModule_GetDict(module))
-        : NULL;
+    mp_generation_t *current = (mp_generation_t *)importer->current;
+    PyObject *module = mp_memory_find(current, asker->handler, asker->r);
+    mp_instance_t *instance = module
+        ? mp_generation_instance_of(current, module) : NULL;
     return !instance || mp_reach_needs(importer, instance, importer->aside);
 }
 

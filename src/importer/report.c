@@ -222,9 +222,9 @@ label_of_handler(mp_state_t *state, const mp_handler_t *handler,
     else if (handler) {
         module = Py_XNewRef(mp_memory_find(generation, handler, r));
     }
-    if (module && PyModule_Check(module)) {
-        mp_instance_t *instance = mp_instance_of_globals(
-            state, PyModule_GetDict(module));
+    if (module) {
+        mp_instance_t *instance = mp_generation_instance_of(generation,
+                                                            module);
         label = instance ? Py_NewRef(instance->name) : NULL;
     }
     Py_XDECREF(module);

@@ -131,12 +131,10 @@ handler_module(mp_importer_t *importer, mp_generation_t *generation,
 
 /* That the newest files of this module do not load may be the answer. */
 static int
-raise_failure(mp_importer_t *importer, mp_generation_t *generation,
-              PyObject *module)
+raise_failure(mp_generation_t *generation, PyObject *module)
 {
-    mp_instance_t *instance = PyModule_Check(module)
-        ? mp_instance_of_globals(importer->state, PyModule_GetDict(module))
-        : NULL;
+    mp_instance_t *instance = PyDict_GET_SIZE(generation->failures) > 0
+        ? mp_generation_instance_of(generation, module) : NULL;
     return instance ? mp_generation_raise_failure(generation, instance) : 0;
 }
 
@@ -263,7 +261,7 @@ mp_importer_resolve(mp_importer_t *importer, PyObject *pin,
         return Py_NewRef((PyObject *)handler->callable);
     }
     PyObject *module = handler_module(importer, generation, handler, r);
-    if (!module || raise_failure(importer, generation, module) < 0) {
+    if (!module || raise_failure(generation, module) < 0) {
         Py_XDECREF(module);
         return NULL;
     }

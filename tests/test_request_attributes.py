@@ -82,6 +82,28 @@ def test_a_head_request_is_header_only(site):
     assert site.request(method="HEAD").headers["X-Seen"] == "1"
 
 
+def test_every_attribute_has_its_type(site):
+    kinds = {"str": TEXTS + READ_ONLY_TEXTS,
+             "int": NUMBERS + READ_ONLY_NUMBERS, "float": TIMES,
+             "tuple": TUPLES, "mp_table": TABLES}
+    serve(site, f"""
+        req.allow_methods(["GET", "SPAM"])
+        req.get_basic_auth_pw()
+        req.read()
+        return {{name: type(getattr(req, name)).__name__
+                for name in {sum(kinds.values(), ())}}}
+        """, "AuthType Basic\nAuthName x\nAddEncoding x-y .y\n"
+          "AddLanguage fr .fr\n")
+    site.write({"page.txt.fr.y": ""})
+    seen = ast.literal_eval(site.post("page.txt.fr.y?a=b", b"body", headers={
+        "Authorization": "Basic dTpw", "Range": "bytes=0-"}).text)
+    wrong = {name: seen[name] for kind, names in kinds.items()
+             for name in names if seen[name] != kind}
+    # Texts that httpd has none of in this request.
+    absent = {"range", "vlist_validator", "status_line", "extension"}
+    assert wrong == dict.fromkeys(absent & set(wrong), "NoneType")
+
+
 def test_times_are_seconds(site):
     begun, mtime, now = value(
         site, "import time; return req.request_time, req.mtime, time.time()")

@@ -220,6 +220,11 @@ guest_call(const char *name)
     if (!acquire(name)) {
         return -1;
     }
+    if (!name || !strcmp(name, "main_interpreter")) {
+        /* As extension modules do: it waits for ever when this thread has
+         * a second state. */
+        PyGILState_Release(PyGILState_Ensure());
+    }
     PyObject *apache = PyImport_ImportModule("mod_python.apache");
     PyObject *text = PyObject_GetAttrString(apache, "interpreter");
     long size = (long)PyUnicode_GetLength(text);

@@ -73,6 +73,16 @@ mp_thread_keep(mp_interp_t *interp, PyThreadState *tstate)
     return 0;
 }
 
+/* The state that Python itself gave to this thread, if it is one of python: a
+ * thread of a program, in which C code comes back to us. Such a state is not
+ * ours to keep or to end. */
+static PyThreadState *
+state_from_python(PyInterpreterState *python)
+{
+    PyThreadState *own = PyGILState_GetThisThreadState();
+    return own && PyThreadState_GetInterpreter(own) == python ? own : NULL;
+}
+
 /* The state of this thread for interp, made if there is none. */
 static PyThreadState *
 find_state(mp_interp_t *interp)
@@ -80,10 +90,14 @@ find_state(mp_interp_t *interp)
     if (interp->number < self.count && self.states[interp->number]) {
         return self.states[interp->number];
     }
+    PyThreadState *own = state_from_python(interp->python);
+    if (own) {
+        return own;
+    }
     if (make_room(interp->number) < 0) {
         return NULL;
     }
-    if (!self.states[0]) {
+    if (!self.states[0] && !state_from_python(PyInterpreterState_Main())) {
         self.states[0] = PyThreadState_New(PyInterpreterState_Main());
         if (!self.states[0]) {
             return NULL;

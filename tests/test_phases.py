@@ -441,6 +441,26 @@ def test_only_a_content_handler_of_a_location_needs_no_file(own_server,
     assert server.get("/app/deep/down").text == "/app/deep/down"
 
 
+@pytest.mark.parametrize("more, status", [
+    ("", 200), ("SetHandler mod_python", 404)])
+def test_handler_module_of_a_location_maps_files_unless_it_is_the_handler(
+        own_server, more, status):
+    server = own_server(f"""
+        <Location />
+            PythonHandlerModule ${{SITE}}/early.py
+            {more}
+        </Location>
+        """, files={"page.txt": "static", "early.py": """
+            from mod_python import apache
+
+            def fixuphandler(req):
+                req.log_error("early", apache.APLOG_INFO)
+                return apache.OK
+            """})
+    assert server.site.get("page.txt").status == status
+    server.log.expect("^early$")
+
+
 # Log and cleanup
 
 def test_log_handler_sees_what_was_sent(site):

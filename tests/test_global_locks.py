@@ -496,3 +496,29 @@ def test_locks_can_be_used_at_the_start_of_a_child(own_server):
         print("had it")
         """})
     server.log.expect("^had it$", count=server.config.children)
+
+
+# The parent
+
+def private_memory(pid):
+    """Kilobytes that are its own."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1])
+    raise AssertionError("no RssAnon")
+
+
+def test_restarts_leave_nothing_of_locks_and_dictionaries_in_the_parent(
+        own_server):
+    server = own_server(
+        "PythonOption mod_python.mutex_locks 256\n" + "".join(
+            f"PythonSharedDict a-dictionary-with-a-long-name-{number:02}"
+            f" shmcb:dictionary-{number}(65536)\n" for number in range(100)),
+        mpm="prefork", children=1, modules=("socache_shmcb",))
+    for _ in range(2):
+        server.restart()
+    before = private_memory(server.pid)
+    for _ in range(8):
+        server.restart()
+    # One name and one seed of each, eight times, would be 200 kB.
+    assert private_memory(server.pid) - before < 64

@@ -171,15 +171,16 @@ apr_status_t
 mp_mutex_create(mp_mutex_t **lock, server_rec *s, const char *type,
                 const char *instance, const char *directory)
 {
-    apr_pool_t *pool = s->process->pool;
-    const char *name = apr_pstrcat(pool, type, " ", instance, NULL);
+    apr_pool_t *pool = s->process->pool; /* what is put there stays */
+    const char *name = apr_pstrcat(s->process->pconf, type, " ", instance,
+                                   NULL);
     apr_hash_t *made = find_made(pool);
     apr_status_t status = APR_SUCCESS;
 
     *lock = apr_hash_get(made, name, APR_HASH_KEY_STRING);
     if (!*lock) {
         *lock = apr_pcalloc(pool, sizeof(**lock));
-        (*lock)->name = name;
+        (*lock)->name = apr_pstrdup(pool, name);
         status = make_mutex(*lock, pool, s, type, instance, directory);
     }
     if (status != APR_SUCCESS) {
@@ -190,7 +191,7 @@ mp_mutex_create(mp_mutex_t **lock, server_rec *s, const char *type,
     }
     (*lock)->server = s;
     (*lock)->file = apr_proc_mutex_lockfile((*lock)->mutex);
-    apr_hash_set(made, name, APR_HASH_KEY_STRING, *lock);
+    apr_hash_set(made, (*lock)->name, APR_HASH_KEY_STRING, *lock);
     return APR_SUCCESS;
 }
 

@@ -154,7 +154,7 @@ make_seeds(mp_store_t *store)
     int i;
 
     for (i = 0; i < 2 * APR_SIPHASH_KSIZE / APR_SIPHASH_DSIZE; i++) {
-        char *text = apr_psprintf(store->server->process->pool, "%d %s", i,
+        char *text = apr_psprintf(store->server->process->pconf, "%d %s", i,
                                   store->name);
 
         apr_siphash24_auth(seeds + i * APR_SIPHASH_DSIZE, text, strlen(text),

@@ -246,6 +246,32 @@ def test_thread_local_storage_outlives_a_request(own_server):
     assert [server.site.get().text for _ in range(3)] == ["1", "2", "3"]
 
 
+def test_what_a_thread_lets_go_at_its_end_may_ask_for_its_state(own_server):
+    """D15: C code below a destructor asks PyGILState, which knows the state
+    of the thread to the last."""
+    server = own_server(mpm="worker", children=1, threads=4, files={
+        "hello.py": page("keep()", """
+            import ctypes, threading
+
+            check = ctypes.pythonapi.PyGILState_Check
+            print_at_end = print
+            local = threading.local()
+
+            class Last:
+                def __del__(self):
+                    print_at_end("at the end", check())
+
+            def keep():
+                local.value = Last()
+                return "kept"
+            """)})
+    server.site.serve("hello")
+    assert server.site.get().text == "kept"
+    server.graceful()
+    server.log.expect("^at the end 1$")
+    server.log.refuse("^at the end 0$")
+
+
 def test_threads_of_one_interpreter_share_its_modules(own_server):
     server = own_server(**THREADED, threads=8, files={
         "hello.py": page("harness.wait(__file__, 'in') or id(child)",

@@ -327,6 +327,7 @@ mp_interp_init(apr_pool_t *pchild, server_rec *main_server, const char *home,
                "load only one of them");
         return -1;
     }
+    mp_thread_prepare();
     if (mp_fork_install() || mp_module_append() < 0
         || start_python(pchild, main_server, home, optimize) < 0) {
         return -1;

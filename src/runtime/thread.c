@@ -42,6 +42,15 @@ make_end_key(void)
     pthread_key_create(&end_key, end_states);
 }
 
+/* The C library clears the keys of a thread that ends in the order in which
+ * they were made. Python has one too, in which PyGILState finds the state of
+ * the thread, so ours must be there first. */
+void
+mp_thread_prepare(void)
+{
+    pthread_once(&end_key_once, make_end_key);
+}
+
 static int
 make_room(int number)
 {
@@ -58,7 +67,7 @@ make_room(int number)
     }
     self.states = states;
     self.count = count;
-    pthread_once(&end_key_once, make_end_key);
+    mp_thread_prepare();
     pthread_setspecific(end_key, &self);
     return 0;
 }

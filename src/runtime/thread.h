@@ -73,6 +73,9 @@ void mp_thread_end_pause(mp_thread_pause_t pause);
 /* Might a signal handler have interrupted Python in this thread? */
 int mp_thread_is_in_python(void);
 
+/* Once in a process, before anything of Python starts. */
+void mp_thread_prepare(void);
+
 /* This thread, attached to interp by CPython itself when it made it, keeps
  * tstate for it. 0, or -1 when out of memory. */
 int mp_thread_keep(mp_interp_t *interp, PyThreadState *tstate);

@@ -322,6 +322,19 @@ return [Cookie.Cookie.DOWNGRADE, Cookie.Cookie.IGNORE,
          "ValueError", ["b"]]
 
 
+def test_code_of_a_secret_runs_without_a_pending_exception(site):
+    assert run(site, """
+begun, ended = [], []
+class Secret(str):
+    def __len__(self):
+        begun.append(1)
+        ended.append(1)
+        return 6
+found = Cookie.SignedCookie.parse("a=badly signed", Secret("secret"))
+return [type(found["a"]).__name__, len(begun) == len(ended) > 0]
+""") == ["Cookie", True]
+
+
 def test_unsign_takes_the_signature_off(site):
     assert run(site, f"""
 c = Cookie.SignedCookie("a", {sign('secret', 'a', 'b') + 'b'!r})

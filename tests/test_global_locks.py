@@ -11,6 +11,7 @@ import pytest
 from httpd import later
 from httpd.processes import wait_until
 from inline import value
+from visitor import private_memory
 
 # A handler that does what its query says, one word after the other.
 STEPS = """
@@ -499,14 +500,6 @@ def test_locks_can_be_used_at_the_start_of_a_child(own_server):
 
 
 # The parent
-
-def private_memory(pid):
-    """Kilobytes that are its own."""
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1])
-    raise AssertionError("no RssAnon")
-
 
 def test_restarts_leave_nothing_of_locks_and_dictionaries_in_the_parent(
         own_server):

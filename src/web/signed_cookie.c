@@ -579,10 +579,12 @@ mp_signed_cookie_make(PyTypeObject *type, PyObject *name,
                       const mp_cookie_choice_t *choice)
 {
     mp_state_t *state = mp_state_current();
+    int has_secret = nth_secret(choice->secret, 0) != NULL;
+    PyErr_Clear(); /* of its length; before there is an exception to keep */
     PyObject *cookie = make_opened(type, name, pair, choice);
     if (cookie || choice->mismatch == MP_COOKIE_EXCEPTION
         || !PyErr_ExceptionMatches(mp_web_of(state)->objects.cookie_error)
-        || !nth_secret(choice->secret, 0)) {
+        || !has_secret) {
         return cookie;
     }
     PyErr_Clear(); /* a wrong signature has a meaning here */

@@ -16,6 +16,7 @@ from graph import LOCATION, USES, Graph, ask
 RELOADS = 10_000
 SAMPLES = 50            # over the run
 TAIL = 5                # samples that are averaged at either end
+PARTS = 8               # of the run, that are shown
 
 LIMIT_BYTES = 1024      # a reload
 LIMIT_OBJECTS = 100
@@ -61,6 +62,12 @@ def show(first, samples, number, unit="reload"):
         change = grown(samples, what)
         print(f"{what:26} {value:10,} {samples[-1][what]:10,} "
               f"{change:+20,.0f} {change / number:+11.3f}")
+    # A leak goes on; what malloc keeps comes to an end.
+    parts = [samples[(len(samples) - 1) * part // PARTS] for part in
+             range(PARTS + 1)]
+    for what in ("RSS, kB", "malloc, bytes", "Python blocks"):
+        print(f"{what} over the run:",
+              " ".join(f"{sample[what]:,}" for sample in parts))
 
 
 def run(server, connection, graph, reloads):

@@ -22,7 +22,7 @@ CONNECTIONS = 8
 PAUSE_US = 5000         # of a connection between two requests
 WARM_UP = 20
 TAIL = 5                # samples that are averaged at either end
-LIMIT_PARENT_KB = 256
+LIMIT_PARENT_KB = 64     # a name that a restart leaves is seen in 2,000
 
 CONTROL = """\
 <Location "/page">

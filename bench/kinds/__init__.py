@@ -26,7 +26,10 @@ class Page:
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """together: all pages are asked for at the same time, not one after the
-    other. configuration(tools) gives lines for
+    other. interpreters: names of those that there are beside the main one;
+    with one_interpreter the pages name them themselves, as the configuration
+    that is shipped names the main one. warm_up: the part of the run after
+    which memory must be flat. configuration(tools) gives lines for
     httpd.conf; finish(server, claims), if there is one, looks at the server
     when all requests were answered."""
 
@@ -34,8 +37,10 @@ class Kind:
     files: dict
     configuration: typing.Callable
     together: bool = False
-    one_interpreter: bool = True  # the configuration as shipped
+    interpreters: tuple = ()
+    one_interpreter: bool = True
     threads: int = 8
+    warm_up: float = 0.2
     finish: typing.Callable | None = None
 
 

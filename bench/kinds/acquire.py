@@ -19,4 +19,5 @@ def configuration(tools):
 
 KIND = Kind(pages=[Page("/guest", "ok", 0.9, 6),
                    Page("/guest-thread", "ok", 0.1, 2)],
-            files={}, configuration=configuration, together=True)
+            files={}, configuration=configuration, together=True,
+            interpreters=("one", "two"))

@@ -41,6 +41,7 @@ DIRECTORIES = [
     ("words/b/c", PROGRAM, "/site/words/b/c/"),
     ("host", "", "localhost"),
 ]
+NAMES = {name for _, _, name in DIRECTORIES} - {"main_interpreter"}
 CONFIGURATION = """\
 <Directory "${SITE}">
     AllowOverride All
@@ -60,10 +61,9 @@ def configuration(_tools):
 
 
 def finish(server, claims):
-    names = {"main_interpreter", *(name for _, _, name in DIRECTORIES)}
     count = int(server.get("/interpreters").text)
-    claims.add(count == len(names), f"interpreters: {count} for "
-                                    f"{len(names)} names")
+    claims.add(count == len(NAMES) + 1, f"interpreters: {count} for "
+                                        f"{len(NAMES) + 1} names")
 
 
 KIND = Kind(
@@ -73,4 +73,5 @@ KIND = Kind(
            **{f"{directory}/.htaccess": text + "\n"
               for directory, text, _ in DIRECTORIES}},
     configuration=configuration, together=True, finish=finish,
+    interpreters=tuple(name.replace("/site/", "${SITE}/") for name in NAMES),
     one_interpreter=False)

@@ -198,4 +198,6 @@ def finish(server, claims):
 KIND = Kind(pages=list(pages()), files={"soak.py": SOAK,
                                         "soak.shtml": INCLUDE},
             configuration=configuration, together=True,
-            threads=THREADS, finish=finish)
+            interpreters=("one", "two"), threads=THREADS,
+            # Until each thread has run each page in each interpreter.
+            warm_up=0.5, finish=finish)

@@ -437,6 +437,33 @@ def test_written_data_are_copied(site):
         for power in range(21)) + "\u20ac".encode() + b"\xff"
 
 
+@pytest.mark.parametrize("how", ["written", "flushed", "kept"])
+def test_long_bytes_are_whole_when_they_leave_late(site, how):
+    """No copy is made of them, and the next ones are in the same memory."""
+    output_filtered(site, f"""
+        how = "{how}"
+        kept = []
+
+        def outputfilter(filter):
+            if not filter.read():
+                return
+            if how == "kept":
+                kept.append(filter)
+            for number in range(200):
+                filter.write(b"%03d," % number * 5000)
+                if how == "flushed":
+                    filter.flush()
+                bytearray(b"-" * 20000)
+        """)
+    site.write({"page.txt": "x"})
+    with site.server.connect() as connection:
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
+                                     65536)
+        connection.send(site.url("page.txt"))
+        body = connection.receive().body
+    assert body == b"".join(b"%03d," % number * 5000 for number in range(200))
+
+
 @pytest.mark.seconds(120)
 def test_no_file_is_in_memory_as_a_whole(own_server):
     server = own_server(children=1)
@@ -625,7 +652,7 @@ def test_pass_on_hands_on_what_is_there(site):
 
 @pytest.mark.parametrize("before", [
     "", "filter.read(3)", "filter.read()", "filter.write('lost')",
-    "filter.write(filter.read(3).upper())",
+    "filter.write(filter.read(3).upper())", "filter.write(b'lost' * 5000)",
     "filter.readline(); filter.close()",
     "filter.pass_on()",
 ])

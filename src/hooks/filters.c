@@ -57,6 +57,48 @@ find_filter(ap_filter_t *f, int kind)
     return filter;
 }
 
+/* ---- what follows the call --------------------------------------------- */
+
+/* Move what is left of the piece behind what was written: metadata, and data
+ * if they are to be kept. */
+static void
+move_rest(mp_filter_t *filter, int keep_data)
+{
+    int has_end = 0;
+    while (!APR_BRIGADE_EMPTY(filter->in)) {
+        apr_bucket *bucket = APR_BRIGADE_FIRST(filter->in);
+        has_end |= APR_BUCKET_IS_EOS(bucket);
+        if (keep_data || APR_BUCKET_IS_METADATA(bucket)) {
+            APR_BUCKET_REMOVE(bucket);
+            APR_BRIGADE_INSERT_TAIL(filter->out, bucket);
+        }
+        else {
+            apr_bucket_delete(bucket);
+        }
+    }
+    filter->closed |= has_end;
+}
+
+/* The handler has had its piece: the rest of that is for filter->out. */
+static void
+finish_piece(mp_filter_t *filter)
+{
+    apr_brigade_cleanup(filter->taken);
+    move_rest(filter, filter->disabled && !filter->closed);
+    filter->written = 0;
+}
+
+/* Pass on what is only lent, while it is there. [attached] */
+static void
+pass_lent(mp_filter_t *filter, PyObject *object)
+{
+    mp_thread_suspended_t held = mp_thread_suspend();
+    finish_piece(filter);
+    (void)mp_filter_pass(filter); /* filter->status tells */
+    mp_thread_resume(held);
+    mp_filter_give_back(object);
+}
+
 /* ---- the call ---------------------------------------------------------- */
 
 /* raise SERVER_RETURN(result[, status]): the call ends. Takes the exception in
@@ -127,6 +169,10 @@ call_attached(mp_filter_t *filter, mp_call_t *call)
     }
     if (object) {
         mp_proxy_expire(object);
+        if (!failed && mp_filter_has_lent(object)) {
+            pass_lent(filter, object);
+        }
+        mp_filter_give_back(object);
     }
     Py_XDECREF(result);
     Py_XDECREF(callable);
@@ -174,26 +220,6 @@ has_content(const mp_filter_t *filter)
     return 0;
 }
 
-/* Move what is left of the piece behind what was written: metadata, and data
- * if they are to be kept. */
-static void
-move_rest(mp_filter_t *filter, int keep_data)
-{
-    int has_end = 0;
-    while (!APR_BRIGADE_EMPTY(filter->in)) {
-        apr_bucket *bucket = APR_BRIGADE_FIRST(filter->in);
-        has_end |= APR_BUCKET_IS_EOS(bucket);
-        if (keep_data || APR_BUCKET_IS_METADATA(bucket)) {
-            APR_BUCKET_REMOVE(bucket);
-            APR_BRIGADE_INSERT_TAIL(filter->out, bucket);
-        }
-        else {
-            apr_bucket_delete(bucket);
-        }
-    }
-    filter->closed |= has_end;
-}
-
 /* Turn filter->in into what is to go on, in filter->out. */
 static void
 handle_piece(mp_filter_t *filter)
@@ -208,9 +234,7 @@ handle_piece(mp_filter_t *filter)
         apr_brigade_cleanup(filter->out);
         APR_BRIGADE_CONCAT(filter->out, filter->taken);
     }
-    apr_brigade_cleanup(filter->taken);
-    move_rest(filter, filter->disabled && !filter->closed);
-    filter->written = 0;
+    finish_piece(filter);
 }
 
 /* Behind the end that the handler has set: metadata only. An output filter's

@@ -10,11 +10,6 @@
 #include "objects/hlist.h"
 #include "runtime/text.h"
 
-typedef struct {
-    mp_proxy_t base; /* ptr: mp_filter_t * */
-    PyObject *req;   /* the request object, or what the program put there */
-} filter_object_t;
-
 /* A brigade that is empty outside of calls needs no cleanup of its pool. */
 static void
 init_brigade(apr_bucket_brigade *brigade, request_rec *r)
@@ -50,7 +45,7 @@ PyObject *
 mp_filter_wrap(mp_state_t *state, mp_filter_t *filter, PyObject *req)
 {
     PyTypeObject *type = state->types[MP_TYPE_FILTER];
-    filter_object_t *self = (filter_object_t *)type->tp_alloc(type, 0);
+    mp_filter_object_t *self = (mp_filter_object_t *)type->tp_alloc(type, 0);
     if (self) {
         self->base.ptr = filter;
         self->base.state = state;
@@ -75,7 +70,7 @@ get_name(PyObject *self, void *unused)
 static PyObject *
 get_req(PyObject *self, void *unused)
 {
-    PyObject *req = ((filter_object_t *)self)->req;
+    PyObject *req = ((mp_filter_object_t *)self)->req;
     return mp_proxy_ptr(self) ? Py_NewRef(req ? req : Py_None) : NULL;
 }
 
@@ -89,7 +84,7 @@ set_req(PyObject *self, PyObject *value, void *unused)
         PyErr_SetString(PyExc_AttributeError, "req cannot be deleted");
         return -1;
     }
-    Py_XSETREF(((filter_object_t *)self)->req, Py_NewRef(value));
+    Py_XSETREF(((mp_filter_object_t *)self)->req, Py_NewRef(value));
     return 0;
 }
 
@@ -173,7 +168,7 @@ get_parent(PyObject *self, void *unused)
     apr_array_header_t *list = apr_array_make(filter->f->r->pool, 1,
                                               sizeof(mp_handler_t *));
     APR_ARRAY_PUSH(list, const mp_handler_t *) = filter->handler->parent;
-    PyObject *req = ((filter_object_t *)self)->req;
+    PyObject *req = ((mp_filter_object_t *)self)->req;
     mp_state_t *state = ((mp_proxy_t *)self)->state;
     if (!req || !Py_IS_TYPE(req, state->types[MP_TYPE_REQUEST])) {
         Py_RETURN_NONE; /* the program has put something else there */
@@ -245,14 +240,16 @@ static int
 traverse_filter(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(((filter_object_t *)self)->req);
+    Py_VISIT(((mp_filter_object_t *)self)->req);
+    Py_VISIT(((mp_filter_object_t *)self)->lent);
     return 0;
 }
 
 static int
 clear_filter(PyObject *self)
 {
-    Py_CLEAR(((filter_object_t *)self)->req);
+    Py_CLEAR(((mp_filter_object_t *)self)->req);
+    mp_filter_give_back(self);
     return 0;
 }
 
@@ -279,7 +276,7 @@ static PyType_Slot filter_slots[] = {
 
 PyType_Spec mp_filter_spec = {
     .name = "builtins.mp_filter",
-    .basicsize = sizeof(filter_object_t),
+    .basicsize = sizeof(mp_filter_object_t),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC
              | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = filter_slots,

@@ -54,6 +54,14 @@ typedef struct {
     unsigned running : 1;     /* the handler runs */
 } mp_filter_t;
 
+/* What the handler sees of it. */
+typedef struct {
+    mp_proxy_t base; /* ptr: mp_filter_t * */
+    PyObject *req;   /* the request object, or what the program put there */
+    PyObject *lent;  /* list of bytes that buckets in out point into: no copy
+                        was made; NULL: none */
+} mp_filter_object_t;
+
 /* A record in r->pool. handler and name: as above; they must live as long. */
 mp_filter_t *mp_filter_create(request_rec *r, const mp_handler_t *handler,
                               const char *name, int is_input);
@@ -75,6 +83,11 @@ void mp_filter_note_validators(mp_filter_t *filter);
 
 /* Hand filter->out to the next output filter. [detached] */
 apr_status_t mp_filter_pass(mp_filter_t *filter);
+
+/* Has the handler written what is only lent? Then out is to be passed on, or
+ * emptied, before mp_filter_give_back(). [attached] */
+int mp_filter_has_lent(PyObject *self);
+void mp_filter_give_back(PyObject *self);
 
 /* Ask the next input filter for at most size bytes more, into filter->rest,
  * which is empty. [detached] */

@@ -17,6 +17,8 @@
 
 /* Asked of the next input filter for the rest of a line. */
 #define MORE 8192
+/* Of bytes that are as long no copy is made. */
+#define LONG 8192
 
 /* ---- pieces ---- */
 
@@ -379,13 +381,53 @@ mp_filter_readline(PyObject *self, PyObject *args, PyObject *keywords)
 
 /* ---- writing ---- */
 
+int
+mp_filter_has_lent(PyObject *self)
+{
+    return ((mp_filter_object_t *)self)->lent != NULL;
+}
+
+void
+mp_filter_give_back(PyObject *self)
+{
+    Py_CLEAR(((mp_filter_object_t *)self)->lent);
+}
+
+/* Keep data, bytes that are passed on before they can go. 0, or -1. */
+static int
+keep(mp_filter_object_t *self, PyObject *data)
+{
+    if (!self->lent) {
+        self->lent = PyList_New(0);
+    }
+    return self->lent ? PyList_Append(self->lent, data) : -1;
+}
+
+/* Append to out. httpd copies for itself what it cannot send at once. */
+static apr_status_t
+append(mp_filter_object_t *self, mp_filter_t *filter, PyObject *data,
+       const mp_text_view_t *view)
+{
+    const apr_size_t size = (apr_size_t)view->size;
+    if (size < LONG || !PyBytes_CheckExact(data) || filter->is_input
+        || filter->is_element || keep(self, data) < 0) {
+        PyErr_Clear(); /* no memory to keep it: then there is for a copy? */
+        return apr_brigade_write(filter->out, NULL, NULL, view->bytes, size);
+    }
+    APR_BRIGADE_INSERT_TAIL(
+        filter->out, apr_bucket_transient_create(view->bytes, size,
+                                                 filter->out->bucket_alloc));
+    return APR_SUCCESS;
+}
+
 /* Pass on what was written. None, or NULL with OSError. */
 static PyObject *
-send_written(mp_filter_t *filter)
+send_written(PyObject *self, mp_filter_t *filter)
 {
     mp_thread_suspended_t held = mp_thread_suspend();
     apr_status_t status = mp_filter_pass(filter);
     mp_thread_resume(held);
+    mp_filter_give_back(self);
     if (status != APR_SUCCESS) {
         return mp_error_raise_os("Flush failed.", 0);
     }
@@ -434,9 +476,8 @@ mp_filter_write(PyObject *self, PyObject *data)
         return NULL;
     }
     drop_validators(filter);
-    apr_status_t status = apr_brigade_write(filter->out, NULL, NULL,
-                                            view.bytes,
-                                            (apr_size_t)view.size);
+    apr_status_t status = append((mp_filter_object_t *)self, filter, data,
+                                 &view);
     filter->written += view.size;
     mp_text_release(&view);
     if (status != APR_SUCCESS) {
@@ -444,7 +485,7 @@ mp_filter_write(PyObject *self, PyObject *data)
     }
     if (filter->written > MP_FILTER_PIECE && !filter->is_input
         && !filter->is_element) {
-        return send_written(filter);
+        return send_written(self, filter);
     }
     Py_RETURN_NONE;
 }
@@ -465,7 +506,7 @@ mp_filter_flush(PyObject *self, PyObject *unused)
     }
     APR_BRIGADE_INSERT_TAIL(
         filter->out, apr_bucket_flush_create(filter->out->bucket_alloc));
-    return send_written(filter);
+    return send_written(self, filter);
 }
 
 PyObject *

@@ -152,7 +152,7 @@ def main():
         judge(first, samples, arguments, kinds, claims)
         for kind in kinds:
             if kind.finish:
-                kind.finish(server, claims)
+                kind.finish(server, claims, 1 + len(others(kinds)))
     return 0 if claims.all_hold else 1
 
 

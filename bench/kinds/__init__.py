@@ -30,8 +30,8 @@ class Kind:
     with one_interpreter the pages name them themselves, as the configuration
     that is shipped names the main one. warm_up: the part of the run after
     which memory must be flat. configuration(tools) gives lines for
-    httpd.conf; finish(server, claims), if there is one, looks at the server
-    when all requests were answered."""
+    httpd.conf; finish(server, claims, number of interpreters), if there is
+    one, looks at the server when all requests were answered."""
 
     pages: list
     files: dict

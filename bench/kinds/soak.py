@@ -156,6 +156,7 @@ LogLevel python:emerg
     Require all granted
     Options +Includes
     SetOutputFilter INCLUDES
+    PythonInterpreter main_interpreter
 </Location>
 """
 INTERPRETERS = {"main": "main_interpreter", "one": "one", "two": "two"}
@@ -185,7 +186,7 @@ def pages():
                "in [one deep][two sleep]main_interpreter", 0.035)
 
 
-def finish(server, claims):
+def finish(server, claims, _names):
     threads = 1 if server.config.mpm == "prefork" else THREADS
     for word, name in INTERPRETERS.items():
         seen, depths, least, most = map(

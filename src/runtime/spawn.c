@@ -1,9 +1,13 @@
-/* spawn.c - processes that programs start with subprocess. */
+/* spawn.c - processes and threads that programs start. */
 #include "runtime/python.h"
 
 #include "runtime/spawn.h"
 
 #include <signal.h>
+
+/* The signals of this thread's own faults, which are never blocked. */
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+                             SIGABRT, SIGSYS};
 
 /* _posixsubprocess.fork_exec, which is self, with no signal blocked: the new
  * process gets the mask that its caller has. Python blocks all of them itself
@@ -20,24 +24,66 @@ fork_exec(PyObject *self, PyObject *args)
     return pid;
 }
 
-static PyMethodDef spawn_methods[] = {
-    {"fork_exec", fork_exec, METH_VARARGS,
-     "fork_exec(*args)\n--\n\nThat of Python, with no signal blocked."},
-    {NULL, NULL, 0, NULL}
+/* A function of _thread, which is self, with all signals blocked: those are
+ * for httpd's threads. A prefork child ends in its handler of SIGTERM, and
+ * that must not run in the midst of Python in a thread of the program. */
+static PyObject *
+start_thread(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        sigdelset(&blocked, faults[i]);
+    }
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    PyObject *result = PyObject_Call(self, args, keywords);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
+#define THREAD(name)                                                         \
+    {name, (PyCFunction)(void (*)(void))start_thread,                        \
+     METH_VARARGS | METH_KEYWORDS,                                           \
+     "That of Python, with all signals blocked in the new thread."}
+
+static PyMethodDef fork_exec_method = {
+    "fork_exec", fork_exec, METH_VARARGS,
+    "fork_exec(*args)\n--\n\nThat of Python, with no signal blocked."
 };
+static PyMethodDef thread_methods[] = {
+    THREAD("start_new_thread"), THREAD("start_new"),
+    THREAD("start_joinable_thread"), /* since Python 3.13 */
+};
+
+/* Put method, which calls the original, in the place of that, if this Python
+ * has it. 0, or -1 with an exception. */
+static int
+replace(PyObject *module, PyMethodDef *method)
+{
+    if (!PyObject_HasAttrString(module, method->ml_name)) {
+        return 0;
+    }
+    PyObject *original = PyObject_GetAttrString(module, method->ml_name);
+    PyObject *function = original ? PyCFunction_New(method, original) : NULL;
+    int failed = function ? PyObject_SetAttrString(module, method->ml_name,
+                                                   function) : -1;
+    Py_XDECREF(function);
+    Py_XDECREF(original);
+    return failed;
+}
 
 int
 mp_spawn_install(mp_state_t *state)
 {
-    PyObject *module = PyImport_ImportModule("_posixsubprocess");
-    PyObject *original = module ? PyObject_GetAttrString(module, "fork_exec")
-                                : NULL;
-    PyObject *function = original ? PyCFunction_New(spawn_methods, original)
-                                  : NULL;
-    int failed = function ? PyObject_SetAttrString(module, "fork_exec",
-                                                   function) : -1;
-    Py_XDECREF(function);
-    Py_XDECREF(original);
-    Py_XDECREF(module);
+    PyObject *processes = PyImport_ImportModule("_posixsubprocess");
+    PyObject *threads = processes ? PyImport_ImportModule("_thread") : NULL;
+    int failed = threads ? replace(processes, &fork_exec_method) : -1;
+    for (size_t i = 0; !failed
+                       && i < sizeof(thread_methods) / sizeof(*thread_methods);
+         i++) {
+        failed = replace(threads, &thread_methods[i]);
+    }
+    Py_XDECREF(threads);
+    Py_XDECREF(processes);
     return failed;
 }

@@ -57,6 +57,7 @@ py_include := $(call ask_python,print(s.get_path("include")))
 py_libdir  := $(call ask_python,print(s.get_config_var("LIBDIR")))
 py_library := $(call ask_python,print("python" + s.get_config_var("LDVERSION")))
 py_shared  := $(call ask_python,print(s.get_config_var("Py_ENABLE_SHARED") or 0))
+py_debug   := $(call ask_python,print(s.get_config_var("Py_DEBUG") or 0))
 py_version := $(call ask_python,print(s.get_python_version()))
 PLATLIB    ?= $(call ask_python,print(s.get_path("platlib")))
 BINDIR     ?= $(call ask_python,print(s.get_path("scripts")))
@@ -94,8 +95,14 @@ ifeq ($(filter /usr/lib /usr/lib/% /lib /lib/% /usr/lib64,$(py_libdir)),)
 py_rpath := -Wl,-rpath,$(py_libdir)
 endif
 
+# A debug build's headers may be links to those of the other: the pyconfig.h
+# beside the links is meant, not the one beside what they lead to.
+ifeq ($(py_debug)$(findstring clang,$(CC)),1)
+py_cflags := -fno-canonical-system-headers
+endif
+
 includes := -Isrc -Iinclude $(addprefix -isystem ,$(httpd_include) $(sort $(apr_include)))
-all_cflags = -std=c11 -fPIC -fvisibility=hidden $(warnings) $(httpd_cflags) \
+all_cflags = -std=c11 -fPIC -fvisibility=hidden $(warnings) $(httpd_cflags) $(py_cflags) \
              -DMP_VERSION='"$(version)"' -DMP_PYTHON='"$(python)"' $(CPPFLAGS) $(CFLAGS) $(sanitize)
 
 sources := $(wildcard src/*.c src/*/*.c src/*/*/*.c)

@@ -26,7 +26,9 @@ TABLES = {
         *[f"D{n}" for n in range(33, 42)], *[f"E{n}" for n in range(42, 53)],
         *[f"F{n}" for n in range(53, 59)]],
     "defects": [
-        *[f"D{n}" for n in range(1, 24)],
+        *[f"D{n}" for n in range(1, 37)],
+        *[f"3.{n}" for n in range(1, 25)],
+        *[f"4.{n}" for n in range(1, 20)],
         *[f"5.{n}" for n in range(1, 16)]],
 }
 

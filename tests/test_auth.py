@@ -162,6 +162,15 @@ def test_named_function_and_method_are_asked(guarded):
     server.log.allow("AH01617")
 
 
+def test_every_byte_of_a_user_reaches_the_provider_and_httpd(guarded):
+    every = "".join(map(chr, range(0x80, 0x100)))
+    server = guarded(answering(f"user == req.user == {every!r}"), basic(
+        "Header set X-User expr=<%{REMOTE_USER}>"))
+    response = server.site.get("page.txt", headers=credentials(every, "eggs"))
+    assert response.status == 200
+    assert response.headers["X-User"] == f"<{every}>"
+
+
 def test_user_that_is_not_found_is_looked_for_by_the_next_provider(guarded):
     server = guarded(
         answering("None if user == 'ham' else password == 'eggs'"),

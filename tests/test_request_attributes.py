@@ -6,7 +6,7 @@ import email.utils
 
 import pytest
 
-from inline import serve, value
+from inline import parsed, serve, value
 
 ALL_BYTES = bytes(range(0x80, 0x100))
 
@@ -243,6 +243,25 @@ def test_user_is_latin_1_both_ways(site):
                 b"us\xe9r:p\xe4ss").decode()})
     assert seen[:3] == ("p\xe4ss", "us\xe9r", "\xe9\xff")
     assert seen[3].startswith("ValueError: user ")
+
+
+def test_every_byte_of_a_user_is_read_and_written_back(site):
+    """D34. X-User is what httpd itself holds after the handler."""
+    serve(site, """
+        req.get_basic_auth_pw()
+        user, req.user = req.user, "somebody"
+        req.user = user
+        req.headers_out["X-Back"] = user.encode("latin-1")
+        return user
+        """, "AuthType Basic\nAuthName there\n"
+             "Header set X-User expr=<%{REMOTE_USER}>\n")
+    answer = site.server.raw(
+        b"GET /%s/ HTTP/1.0\r\nAuthorization: Basic %s\r\n\r\n"
+        % (site.name.encode(), base64.b64encode(ALL_BYTES + b":x")))
+    assert b"X-User: <%s>\r\n" % ALL_BYTES in answer
+    assert b"X-Back: %s\r\n" % ALL_BYTES in answer
+    seen = parsed(answer.partition(b"\r\n\r\n")[2].decode())
+    assert seen == ALL_BYTES.decode("latin-1")
 
 
 # setting

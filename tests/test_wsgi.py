@@ -146,6 +146,23 @@ def test_status_and_reason_reach_the_client(site, status):
     assert response.text == "body"
 
 
+def test_every_status_reaches_the_client_with_its_reason(site):
+    """D24. The reasons are not those that httpd has for these numbers."""
+    serve(site, """
+        def application(environ, start_response):
+            status = environ["QUERY_STRING"]
+            start_response(f"{status} Reason of {status}", [])
+            return [b"body"]
+        """)
+    with site.server.connect() as connection:
+        for status in range(200, 600):
+            response = connection.get(site.url(f"?{status}"))
+            assert (response.status, response.reason) == (
+                status, f"Reason of {status}")
+            assert response.body == (
+                b"" if status in (204, 304) else b"body"), status
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_responses_without_a_body_have_none(site, status):
     serve(site, f"""

@@ -245,6 +245,57 @@ def test_thread_of_a_program_does_not_keep_a_child_from_ending(
     assert server.stop(graceful) == 0
 
 
+BLOCKED = """
+    import ctypes, time
+    from mod_python import apache
+
+    def spin():
+        while True:
+            pass
+
+    WAYS = {"sleep": lambda: time.sleep(3600),
+            "c": lambda: ctypes.CDLL(None).pause(),
+            "gil": lambda: ctypes.PyDLL(None).sleep(3600),
+            "loop": spin}
+
+    def handler(req):
+        print("begins", req.args)
+        WAYS[req.args]()
+        return apache.OK
+    """
+
+
+@pytest.mark.parametrize("graceful", [False, True])
+@pytest.mark.parametrize("mpm", ["event", "prefork"])
+def test_blocked_handlers_do_not_keep_the_server_from_ending(
+        own_server, mpm, graceful):
+    """In C without the GIL, in C with it, and in a loop of Python: each in a
+    child of its own, and one child is idle. httpd itself tells a child with
+    threads again to end, and kills it 9 s after the first time."""
+    ways = ["sleep", "c", "gil", "loop"]
+    server = own_server("GracefulShutdownTimeout 1", mpm=mpm,
+                        children=len(ways) + 1, threads=2, files={
+        "hello.py": BLOCKED, ".htaccess": HELLO[".htaccess"]})
+    connections = server.connect_to_each_child()
+    blocked = dict(zip(connections, ways))
+    for pid, way in blocked.items():
+        connections[pid].send(server.site.url("?" + way))
+        assert server.log.expect(f"^begins {way}$").pid == pid
+    all_of_it = server.children() | {server.pid}
+    assert server.stop(graceful) == 0
+    assert not any(map(processes.alive, all_of_it))
+    assert not (server.root / "httpd.pid").exists()
+    with pytest.raises(ConnectionRefusedError):
+        server.connect().get("/health.txt")
+    killed = {int(entry.text.split()[3]) for entry
+              in server.log.matching("AH00046: child process .* SIGKILL")}
+    assert killed == (set() if mpm == "prefork" else set(blocked))
+    server.log.refuse("exit signal")
+    server.log.allow("AH00045: child process|AH00046: child process")
+    for connection in connections.values():
+        connection.close()
+
+
 @pytest.mark.parametrize("mpm", ["event", "worker", "prefork"])
 def test_process_of_a_program_can_be_told_to_end(own_server, mpm):
     site = own_server(mpm=mpm, children=1).site

@@ -38,6 +38,9 @@ endif
 ifeq ($(shell command -v $(PYTHON)),)
 $(error Python was not found (PYTHON=$(PYTHON)): install python3 and python3-dev, or name another with PYTHON=)
 endif
+ifeq ($(shell command -v $(firstword $(CC))),)
+$(error The C compiler was not found (CC=$(CC)): install gcc, or name another with CC=)
+endif
 endif
 
 ask_apxs      = $(if $(needs_tools),$(shell $(APXS) -q $(1)))

@@ -1,6 +1,8 @@
 """Which interpreter runs a request, and that interpreters do not meet."""
 
 import ast
+import os
+import subprocess
 
 import pytest
 
@@ -358,3 +360,106 @@ def test_process_that_a_program_forks_runs_beside_other_interpreters(
     assert server.site.get("other/").text == "('other', 'other')"
     server.site.serve("parallel")
     assert server.site.get().text == "(7, [1, 4, 9])"
+
+
+# Extension modules of one interpreter only
+
+REMEDY = (r"\(remedy: PythonInterpreter main_interpreter for all that import "
+          r"it\)$")
+ALONE = r"""
+    #include <Python.h>
+
+    static PyInterpreterState *first;
+
+    static int
+    fill(PyObject *module)
+    {
+        if (first && first != PyInterpreterState_Get()) {
+            PyErr_SetString(PyExc_ImportError,
+                "Interpreter change detected - this module can only be loaded "
+                "into one interpreter per process.");
+            return -1;
+        }
+        first = PyInterpreterState_Get();
+        return 0;
+    }
+
+    static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)fill}, {0, NULL}};
+    static struct PyModuleDef definition = {
+        PyModuleDef_HEAD_INIT, .m_name = "alone", .m_slots = slots};
+
+    PyMODINIT_FUNC PyInit_alone(void)
+    {
+        return PyModuleDef_Init(&definition);
+    }
+    """
+
+
+def compile_extension(source, target):
+    include = subprocess.run(
+        [os.environ.get("MP_PYTHON", "/usr/bin/python3"), "-c",
+         "import sysconfig; print(sysconfig.get_path('include'))"],
+        capture_output=True, text=True, check=True).stdout.strip()
+    subprocess.run(["cc", "-shared", "-fPIC", f"-I{include}", "-x", "c", "-",
+                    "-o", target], input=source, text=True, check=True)
+
+
+@pytest.mark.parametrize("first, second", [
+    ("main_interpreter", "other"), ("other", "main_interpreter")])
+def test_refusal_of_an_extension_names_the_remedy(own_server, first, second):
+    server = own_server(children=1)
+    compile_extension(ALONE, server.root / "lib" / "alone.so")
+    two_interpreters(server.site, {"hello.py": page(
+        "alone.__name__", "import alone")}, first, second)
+    assert server.site.get("one").text == "alone"
+    assert server.site.get("two").status == 500
+    entry = server.log.expect(
+        rf"^MPY\d{{4}}.*'{second}'.*ImportError: Interpreter change .*{REMEDY}")
+    assert "Traceback" in server.log.block(entry)
+    server.site.htaccess("SetHandler mod_python\nPythonHandler hello\n"
+                         f"PythonInterpreter {first}\n")
+    assert server.site.get("two").text == "alone"
+
+
+@pytest.mark.parametrize("raising", [
+    "raise ImportError('module _x does not support loading in "
+    "subinterpreters')",
+    "raise ImportError('PyO3 modules may only be initialized once per "
+    "interpreter process')",
+    "raise ImportError('PyO3 modules do not yet support subinterpreters, "
+    "see there')",
+    "raise ImportError('numpy\\n says: cannot load module more than once per "
+    "process')",
+    "try:\n    raise ImportError('_x does not support loading in "
+    "subinterpreters')\nexcept ImportError as error:\n"
+    "    raise RuntimeError('no fast one') from error",
+    "try:\n    raise ImportError('_x does not support loading in "
+    "subinterpreters')\nexcept ImportError:\n    import slow_one",
+], ids=["cpython", "pyo3", "newer pyo3", "numpy", "cause", "context"])
+def test_every_known_refusal_names_the_remedy(site, raising):
+    site.write({"hello.py": raising + "\n"})
+    site.serve("hello", "PythonInterpreter other")
+    assert site.get().status == 500
+    site.log.expect(rf"^MPY\d{{4}}: .*Error: .*{REMEDY}")
+
+
+@pytest.mark.parametrize("raising", [
+    "import no_such_module",
+    "raise ImportError('of another kind')",
+    "raise ValueError('does not support loading in subinterpreters')",
+    "class Broken(ImportError):\n    __str__ = None\nraise Broken"])
+def test_other_errors_name_no_remedy(site, raising):
+    site.write({"hello.py": raising + "\n"})
+    site.serve("hello", "PythonInterpreter other")
+    assert site.get().status == 500
+    site.log.expect(r"^MPY\d{4}: .*(Error|Broken)")
+    site.log.refuse("remedy:")
+
+
+def test_refusal_where_there_is_one_interpreter_names_no_remedy(own_server):
+    server = own_server(children=1, files={"hello.py": (
+        "raise ImportError('does not support loading in subinterpreters')")})
+    server.site.serve("hello")
+    assert server.site.get().status == 500
+    server.log.expect(r"^MPY\d{4}: .*ImportError: does not support")
+    server.log.refuse("remedy:")

@@ -68,6 +68,60 @@ printable(PyObject *text)
     return bytes;
 }
 
+/* ---- modules of one interpreter ---------------------------------------- */
+
+#define MAX_CAUSES 20
+
+/* What extension modules say that refuse further interpreters; the list of
+ * docs/errors.md. */
+static const char *const refusals[] = {
+    "does not support loading in subinterpreters",         /* CPython */
+    "can only be loaded into one interpreter per process", /* Cython */
+    "may only be initialized once per interpreter process", /* PyO3 */
+    "do not yet support subinterpreters",                  /* PyO3 */
+    "cannot load module more than once per process",       /* numpy */
+    NULL
+};
+
+static int
+is_refusal(PyObject *exc)
+{
+    int found = 0;
+    if (!PyErr_GivenExceptionMatches(exc, PyExc_ImportError)) {
+        return 0;
+    }
+    PyObject *text = printable(PyObject_Str(exc));
+    PyErr_Clear(); /* a broken __str__ is no refusal */
+    for (const char *const *refusal = refusals; text && *refusal; refusal++) {
+        found |= strstr(PyBytes_AS_STRING(text), *refusal) != NULL;
+    }
+    Py_XDECREF(text);
+    return found;
+}
+
+/* What to do about exc when it, or what led to it, is such a refusal: words
+ * for the header line, mostly "". Runs Python, leaves no exception. */
+static const char *
+remedy(PyObject *exc)
+{
+    int found = 0;
+    PyObject *link = Py_NewRef(exc);
+    for (int depth = 0; link && !found && depth < MAX_CAUSES; depth++) {
+        found = is_refusal(link);
+        PyObject *cause = PyException_GetCause(link);
+        Py_SETREF(link, cause ? cause : PyException_GetContext(link));
+    }
+    Py_XDECREF(link);
+    /* Another interpreter may have been the first: then the main one is
+     * refused. Where it is alone, thus also the newest, this is no remedy. */
+    return found && PyInterpreterState_Head() != PyInterpreterState_Main()
+               ? " (remedy: PythonInterpreter main_interpreter for all that "
+                 "import it)"
+               : "";
+}
+
+/* ---- log lines --------------------------------------------------------- */
+
 void
 mp_error_log(mp_state_t *state, mp_log_place_t place, const char *code,
              const char *what)
@@ -80,9 +134,10 @@ mp_error_log(mp_state_t *state, mp_log_place_t place, const char *code,
     PyObject *trace = printable(mp_error_format(state, exc));
     PyErr_Clear(); /* memory ran out: what there is has to do */
     const char *header = summary ? PyBytes_AS_STRING(summary) : "";
+    const char *advice = remedy(exc);
     mp_thread_suspended_t held = mp_thread_suspend();
-    mp_log(place, APLOG_ERR, 0, code, "%s: %.*s", what,
-           (int)strcspn(header, "\n"), header);
+    mp_log(place, APLOG_ERR, 0, code, "%s: %.*s%s", what,
+           (int)strcspn(header, "\n"), header, advice);
     if (trace) {
         mp_log_lines(place, APLOG_ERR, PyBytes_AS_STRING(trace));
     }

@@ -10,7 +10,8 @@
 
 /* Write the exception in flight to the log of place, level err, under code:
  * one header line "<what>: <type>: <message>", then the traceback line by
- * line. Clears it. [attached; detaches while writing] */
+ * line. Clears it. Where an extension module refuses another interpreter the
+ * header line ends with the remedy. [attached; detaches while writing] */
 void mp_error_log(mp_state_t *state, mp_log_place_t place, const char *code,
                   const char *what);
 

@@ -13,6 +13,7 @@
 #include "runtime/interp.h"
 #include "runtime/module.h"
 #include "runtime/path.h"
+#include "runtime/stacks.h"
 #include "runtime/thread.h"
 #include "server/config.h"
 #include "server/handlers.h"
@@ -123,6 +124,7 @@ child_init(apr_pool_t *pchild, server_rec *s)
     if (mp_interp_init(pchild, s, config->home, config->optimize) < 0) {
         return; /* requests for Python get 500; the log says why */
     }
+    mp_stacks_enable(pchild);
     /* Before anything else of the child goes. */
     apr_pool_pre_cleanup_register(pchild, NULL, stop_interpreters);
     for (int i = 0; config->imports && i < config->imports->nelts; i++) {

@@ -390,3 +390,9 @@ mp_interp_all(void)
     pthread_mutex_unlock(&interp_lock);
     return first;
 }
+
+const mp_interp_t *
+mp_interp_peek(void)
+{
+    return interps ? &interps->public : NULL;
+}

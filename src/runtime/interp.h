@@ -24,6 +24,9 @@ mp_interp_t *mp_interp_get(const char *name);
 /* The first of a linked list of all, newest first. */
 mp_interp_t *mp_interp_all(void);
 
+/* The same for signal handlers: without the lock, since records stay. */
+const mp_interp_t *mp_interp_peek(void);
+
 /* A message about PythonHome that an administrator can act on, or NULL when
  * dir looks like a Python home or virtual environment of the Python that is
  * compiled in. In pool. No Python is used: works while the configuration is

@@ -46,9 +46,9 @@ start_thread(PyObject *self, PyObject *args, PyObject *keywords)
      METH_VARARGS | METH_KEYWORDS,                                           \
      "That of Python, with all signals blocked in the new thread."}
 
-static PyMethodDef fork_exec_method = {
-    "fork_exec", fork_exec, METH_VARARGS,
-    "fork_exec(*args)\n--\n\nThat of Python, with no signal blocked."
+static PyMethodDef process_methods[] = {
+    {"fork_exec", fork_exec, METH_VARARGS,
+     "fork_exec(*args)\n--\n\nThat of Python, with no signal blocked."},
 };
 static PyMethodDef thread_methods[] = {
     THREAD("start_new_thread"), THREAD("start_new"),
@@ -77,7 +77,7 @@ mp_spawn_install(mp_state_t *state)
 {
     PyObject *processes = PyImport_ImportModule("_posixsubprocess");
     PyObject *threads = processes ? PyImport_ImportModule("_thread") : NULL;
-    int failed = threads ? replace(processes, &fork_exec_method) : -1;
+    int failed = threads ? replace(processes, &process_methods[0]) : -1;
     for (size_t i = 0; !failed
                        && i < sizeof(thread_methods) / sizeof(*thread_methods);
          i++) {

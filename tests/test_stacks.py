@@ -1,0 +1,92 @@
+"""SIGUSR2 asks a child for its stacks, and a child that dies leaves them."""
+
+import os
+import signal
+
+import pytest
+
+CRASHES = {
+    "fault": "ctypes.string_at(0)",
+    "abort": "os.abort()",
+}
+HTACCESS = "SetHandler mod_python\nPythonHandler hello\nPythonInterpreter {}\n"
+PARKED = """
+    import ctypes, os
+    import harness
+
+    def parked_in_{name}():
+        harness.wait(__file__, "{name}")
+
+    def handler(req):
+        if req.args == "park":
+            parked_in_{name}()
+        elif req.args == "hold":
+            req.log_error("asleep")
+            sleeping_in_{name}()
+        elif req.args:
+            dying_in_{name}(req.args)
+        req.write("on")
+        return 0
+
+    def sleeping_in_{name}():
+        ctypes.PyDLL(None).sleep(5)  # with the GIL
+
+    def dying_in_{name}(how):
+        exec({crashes!r}[how])
+    """
+NAMES = ("main_interpreter", "other")
+
+
+def files():
+    return {path: text for name in NAMES for path, text in {
+        f"{name}/.htaccess": HTACCESS.format(name),
+        f"{name}/hello.py": PARKED.format(name=name, crashes=CRASHES),
+    }.items()}
+
+
+@pytest.mark.parametrize("how", CRASHES)
+@pytest.mark.parametrize("name", NAMES)
+def test_child_that_dies_leaves_the_stack_of_its_python(own_server, name, how):
+    server = own_server(children=1, files=files())
+    server.log.allow("AH00052|AH00051|MPY0109|^interpreter|most recent call|^ +(File|<no)")
+    assert server.site.get(f"{name}/").text == "on"
+    with pytest.raises(OSError):
+        server.site.request(f"{name}/?{how}")
+    server.log.expect("MPY0109: SIG(SEGV|ABRT): process .* ends")
+    server.log.expect(rf"in dying_in_{name}")
+    server.log.expect("exit signal")
+    assert server.site.get(f"{name}/").text == "on"
+
+
+def test_child_shows_its_stacks_when_it_is_asked(own_server):
+    server = own_server(mpm="event", children=1, threads=8, files=files())
+    server.log.allow("MPY0108|^interpreter|most recent call|^ +(File|<no)")
+    pid, = server.children()
+    connections = [server.connect() for _ in NAMES]
+    for name, connection in zip(NAMES, connections):
+        connection.send(server.site.url(f"{name}/?park"))
+        server.site.wait_parked(name)
+    for count in (1, 2):
+        os.kill(pid, signal.SIGUSR2)
+        server.log.expect("MPY0108", count=count)
+        for name in NAMES:
+            server.log.expect(f"in parked_in_{name}", count=count)
+            server.log.expect(f"interpreter '{name}'", count=count)
+    for name, connection in zip(NAMES, connections):
+        server.site.open_gate(name)
+        assert connection.receive().text == "on"
+        connection.close()
+    assert server.children() == {pid}
+
+
+def test_child_whose_gil_is_held_shows_its_stacks(own_server):
+    server = own_server(children=1, files=files())
+    server.log.allow("MPY0108|^interpreter|most recent call|^ +(File|<no)")
+    pid, = server.children()
+    with server.connect() as connection:
+        connection.send(server.site.url("other/?hold"))
+        server.log.expect("asleep")
+        os.kill(pid, signal.SIGUSR2)
+        server.log.expect("in sleeping_in_other")
+        assert connection.receive().text == "on"
+    assert server.children() == {pid}

@@ -250,6 +250,57 @@ def test_what_exceeds_a_limit_is_413(site, name, by):
                     f"PythonFormLimit{name} ", "warn")
 
 
+# 32 MiB that go beyond one limit each
+LARGE = 1 << 25
+BEYOND = {
+    "Fields": posted(b"a=1&" * (LARGE >> 2)),
+    "FieldSize": posted(b"name=" + bytes(LARGE)),
+    "Memory": posted(b"a=value&" * (LARGE >> 3)),
+    "Body": posted(b"a=" + bytes(LARGE)),
+    "Headers": uploaded(*[part(b"", 'form-data; name="a"', "A: 1", "B: 2")]
+                        * (LARGE // 70)),
+    "HeaderSize": uploaded(part(b"", 'form-data; name="a"',
+                                "A: " + LARGE * "x")),
+    "Files": uploaded(*[file_part(b"12345")] * (LARGE // 80)),
+    "FileSize": uploaded(file_part(bytes(LARGE))),
+}
+
+
+def peak_memory(pid):
+    """kB that it had at most."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return int(file.read().split("VmHWM:")[1].split()[0])
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_what_is_far_beyond_a_limit_takes_no_memory(own_server, name):
+    number, within, _, _ = LIMITED[name]
+    site = own_server(children=1).site
+    serve_form(site, "return len(form.list)",
+               f"PythonFormLimit{name} {number}\n"
+               + "PythonFormLimitFields 0" * (name == "Memory"))
+    request = BEYOND[name]
+    assert site.request(**within).status == 200
+    child, = site.server.children()
+    before = peak_memory(child)
+    for body in (request["body"], pieces(request["body"], 1 << 16)):
+        assert site.request(**{**request, "body": body}).status == 413
+    assert peak_memory(child) - before < 2048
+    site.log.expect(f"MPY0500.*PythonFormLimit{name} ", count=2)
+
+
+def test_headers_without_a_limit_take_no_more_than_all_fields(own_server):
+    site = own_server(children=1).site
+    serve_form(site, "return len(form.list)",
+               "PythonFormLimitHeaderSize 0\nPythonFormLimitMemory 1M")
+    child, = site.server.children()
+    assert site.request(**uploaded(part(b"1"))).text == "1"
+    before = peak_memory(child)
+    assert site.request(**BEYOND["HeaderSize"]).status == 413
+    assert peak_memory(child) - before < 4096
+    site.log.expect("MPY0500.*PythonFormLimitMemory ")
+
+
 @pytest.mark.parametrize("name", ["FieldSize", "Memory", "Fields", "Body"])
 def test_limits_hold_for_parts_too(site, name):
     serve_form(site, "return len(form.list)", f"PythonFormLimit{name} 100")

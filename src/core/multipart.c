@@ -187,6 +187,10 @@ keep(mp_multipart_t *parser, const char *bytes, size_t size)
 {
     int fault = mp_limits_check(parser->limits, MP_LIMIT_HEADER_SIZE,
                                 parser->size + size);
+    if (!fault) { /* their caller counts them when the part begins */
+        fault = mp_limits_check(parser->limits, MP_LIMIT_MEMORY,
+                                parser->size + size);
+    }
     if (!fault && parser->size + size > parser->room) {
         size_t room = parser->room ? 2 * parser->room : FIRST_ROOM;
         if (room < parser->size + size) {

@@ -107,24 +107,47 @@ def test_a_long_page_that_fails_is_broken_off(psp):
     site.log.expect("MPY0401")
 
 
-@pytest.mark.parametrize("name", ["ValueError", "UnicodeDecodeError",
-                                  "KeyError", "SystemExit", "OSError",
-                                  "KeyboardInterrupt"])
-def test_every_exception_leaves_a_page_unchanged(psp, name):
-    make = {"UnicodeDecodeError": "UnicodeDecodeError('x', b'y', 0, 1, 'z')"
-            }.get(name, f"{name}('this')")
-    site = psp({"a.psp": f"text<% error = {make}; raise error %>",
-                "test.py": """\
+def test_every_exception_leaves_a_page_unchanged(psp):
+    """Those of Python, those of ours, and classes of programs."""
+    site = psp({"a.psp": "text<% raise error %>", "test.py": """\
+        import builtins
+
         from mod_python import apache, psp
+
+        class Mine(Exception):
+            def __init__(self, one, two):
+                self.both = one, two
+
+        MADE = {
+            "BaseExceptionGroup": lambda kind: kind("x", [ValueError("y")]),
+            "ExceptionGroup": lambda kind: kind("x", [ValueError("y")]),
+            "UnicodeDecodeError": lambda kind: kind("x", b"y", 0, 1, "z"),
+            "UnicodeEncodeError": lambda kind: kind("x", "y", 0, 1, "z"),
+            "UnicodeTranslateError": lambda kind: kind("y", 0, 1, "z"),
+            "Mine": lambda kind: kind(1, 2)}
+
         def handler(req):
-            try:
-                psp.PSP(req, "a.psp").run()
-            except BaseException as error:
-                req.write("|" + type(error).__name__)
+            kinds = [kind for kind in vars(builtins).values()
+                     if isinstance(kind, type)
+                     and issubclass(kind, BaseException)]
+            kinds += [Mine, apache.SERVER_RETURN, apache.ExpiredError]
+            wrong = []
+            for kind in kinds:
+                error = MADE.get(kind.__name__, lambda k: k("this"))(kind)
+                told = error.args, dict(vars(error))
+                try:
+                    psp.PSP(req, "a.psp", vars={"error": error}).run()
+                except BaseException as caught:
+                    if (caught is not error or caught.__context__
+                            or (caught.args, vars(caught)) != told):
+                        wrong.append(kind.__name__)
+                else:
+                    wrong.append(kind.__name__)
+            req.write(f"|{len(kinds) > 60} {wrong}")
             return apache.OK
         """})
     site.serve("test")
-    assert site.get("").text == f"text|{name}"
+    assert site.get("").text.rpartition("|")[2] == "True []"
 
 
 def test_server_return_ends_a_page(psp):

@@ -1,9 +1,12 @@
 """PSP pages that are edited, with what they include and import, and compiled
 pages (api.md 6.4)."""
 
+import os
+
 import pytest
 
 from psp_site import pages
+from visitor import USER
 
 
 @pytest.fixture
@@ -177,10 +180,7 @@ def test_no_compiled_file_beside_a_page_is_read(psp):
 def test_the_dbm_cache_keeps_what_is_compiled(site):
     site.make_directory(site.path("cache"))
     site.path("cache").chmod(0o700)
-    import os
-    import pwd
-    if os.getuid() == 0:
-        os.chown(site.path("cache"), pwd.getpwnam("www-data").pw_uid, -1)
+    os.chown(site.path("cache"), USER, -1)
     site.write({"a.psp": "one <%= 1 %>"})
     site.serve("mod_python.psp", "PythonOption "
                "mod_python.psp.cache_database_filename "
@@ -189,6 +189,27 @@ def test_the_dbm_cache_keeps_what_is_compiled(site):
     assert any(site.path("cache").iterdir())
     site.edit("a.psp", "two <%= 2 %>")
     assert set(site.texts("a.psp")) == {"two 2"}
+
+
+def test_the_dbm_cache_saves_the_next_process_the_work(own_server):
+    """What is in it is what runs: words of it are changed on the disk."""
+    server = own_server(files={"a.psp": "one <%= 1 %>"}, children=1)
+    site = server.site
+    cache = site.path("cache")
+    site.make_directory(cache)
+    cache.chmod(0o755)
+    os.chown(cache, USER, -1)
+    site.serve("mod_python.psp", "PythonOption "
+               f"mod_python.psp.cache_database_filename {cache}/pages\n")
+    assert site.get("a.psp").text == "one 1"
+    for file in cache.iterdir():
+        with open(file, "r+b") as opened:
+            text = opened.read()
+            assert b"one " in text
+            opened.seek(0)
+            opened.write(text.replace(b"one ", b"two "))
+    server.restart()
+    assert site.get("a.psp").text == "two 1"
 
 
 def test_a_dbm_cache_that_others_can_write_to_is_not_used(site):

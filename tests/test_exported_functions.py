@@ -7,10 +7,11 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
-from httpd import configuration, page
+from httpd import configuration, later, page
 from httpd.configuration import CHECKOUT, MPMS
 
 # What the guest does is said by the headers of the request: Guest-Code is an
@@ -297,23 +298,28 @@ def build_with(python):
     return [f"-I{include}", f"-L{directory}", f"-l{library}"]
 
 
-@pytest.fixture(scope="session")
-def guest():
-    """The module's file."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="mod_python-guest-"))
+def compile_module(name, source, *options):
+    """Gives the file of mod_NAME.so; then its directory goes."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix=f"mod_python-{name}-"))
     directory.chmod(0o755)
-    (directory / "mod_guest.c").write_text(GUEST)
+    (directory / f"mod_{name}.c").write_text(source)
     subprocess.run(
         ["cc", "-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra", "-Werror",
          "-Wno-unused-parameter", *ask_apxs("EXTRA_CPPFLAGS").split(),
          f"-I{CHECKOUT / 'include'}", f"-isystem{ask_apxs('INCLUDEDIR')}",
          f"-isystem{ask_apxs('APR_INCLUDEDIR')}",
          f"-isystem{ask_apxs('APU_INCLUDEDIR')}", "-o",
-         directory / "mod_guest.so", directory / "mod_guest.c",
+         directory / f"mod_{name}.so", directory / f"mod_{name}.c", *options,
          *build_with(os.environ.get("MP_PYTHON", "/usr/bin/python3"))],
         check=True)
-    yield directory / "mod_guest.so"
+    yield directory / f"mod_{name}.so"
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def guest():
+    """The module's file."""
+    yield from compile_module("guest", GUEST)
 
 
 def test_header_is_installed_where_httpd_has_its_own(tmp_path):
@@ -554,3 +560,69 @@ def test_children_end_well_after_acquires(serve):
     server.graceful()
     assert evaluate(server, "apache.interpreter", "one") == "one"
     assert server.stop() == 0
+
+
+# Another module that keeps libpython in the parent over restarts
+
+# It is never unloaded, and so its variable tells how often it was asked.
+HOLDER = r"""
+#include <Python.h>
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_log.h>
+
+static int
+post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+            server_rec *s)
+{
+    static int readings;
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "holder: reading %d, %s",
+                 ++readings, Py_IsInitialized() ? "Python runs" : "no Python");
+    return OK;
+}
+
+static void
+register_hooks(apr_pool_t *pool)
+{
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_REALLY_LAST);
+}
+
+module AP_MODULE_DECLARE_DATA holder_module = {
+    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, register_hooks, 0
+};
+"""
+
+
+@pytest.fixture
+def holder():
+    """The module's file."""
+    yield from compile_module("holder", HOLDER, "-Wl,-z,nodelete")
+
+
+def test_restarts_beside_a_module_that_holds_libpython_lose_no_request(
+        own_server, holder):
+    """D36. The parent never runs Python."""
+    server = own_server(
+        f"LoadModule holder_module {holder}",
+        files={"hello.py": page("'hello'"),
+               ".htaccess": "SetHandler mod_python\nPythonHandler hello\n"})
+    parent, stop = server.pid, threading.Event()
+
+    def ask():
+        texts = set()
+        while not stop.is_set():
+            texts.add(server.site.get().text)
+        return texts
+
+    clients = [later(ask) for _ in range(2)]
+    for _ in range(5):
+        server.graceful()
+    stop.set()
+    assert [client.result(30) for client in clients] == [{"hello"}] * 2
+    assert server.pid == parent
+    said = [entry.text for entry in server.log.matching("^holder: ")
+            if entry.pid == parent]
+    # two at the start
+    assert said == [f"holder: reading {number}, no Python"
+                    for number in range(1, 8)]

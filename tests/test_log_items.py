@@ -1,8 +1,12 @@
 """req.log_items in the access log, and the levels of the error log."""
 
+import pathlib
+
 import pytest
 
 from httpd import page
+
+PAGE = pathlib.Path(__file__).parent.parent / "docs/services.md"
 
 FORMAT = 'CustomLog items.log "%{name}^py|%{other}^py|%U"\n'
 HANDLER = """
@@ -154,3 +158,31 @@ def test_log_level_of_a_directory_decides_for_its_requests(own_server):
     server.site.get("loud")
     assert len(server.log.matching("^says TRACE")) == 2
     server.log.allow("^says ")
+
+
+def test_page_that_leaves_something_behind_is_found(own_server):
+    """docs/services.md, "Which page makes a process grow"."""
+    part = PAGE.read_text("utf-8").split("### Which page")[1]
+    module = part.split("```python\n")[1].split("```")[0]
+    server = own_server(
+        'LogFormat "%U %{blocks}^py" growth\nCustomLog items.log growth\n',
+        mpm="prefork", children=1, files={"growth.py": module, "app.py": """
+            kept = []
+
+            def handler(req):
+                if req.path_info == "/leaks":
+                    kept.append([[] for _ in range(500)])
+                req.write("here")
+                return 0
+            """})
+    server.site.serve("app", "PythonInitHandler growth\n"
+                      "PythonLogHandler growth\n")
+    for _ in range(10):
+        server.site.get("page/leaks")
+        server.site.get("page/keeps-nothing")
+    logged = [line.split() for line in lines(server)]
+    counts = {name: [int(blocks) for path, blocks in logged
+                     if path.endswith(name)][5:]
+              for name in ("leaks", "nothing")}
+    assert min(counts["leaks"]) > 400
+    assert max(counts["nothing"]) < 100

@@ -229,6 +229,22 @@ def test_the_installed_command_is_this_program(place):
     assert rows["package"] == f"{place}/root/lib/mod_python"
 
 
+def test_the_version_stands_in_one_file():
+    """All else asks for it: the build, the module, and the command."""
+    text = (PACKAGE / "mod_python/version.py").read_text()
+    version = text.partition('version = "')[2].partition('"')[0]
+    assert version.startswith("4.")
+    places = [CHECKOUT / name for name in (
+        "Makefile", "src", "include", "scripts", "conf", "python")]
+    files = [file for place in places for file in (
+        place.rglob("*") if place.is_dir() else [place])
+        if file.is_file() and file.suffix != ".pyc"]
+    assert [file.name for file in files
+            if version.encode() in file.read_bytes()] == ["version.py"]
+    module = module_under_test().read_bytes()
+    assert b"mod_python/" in module and version.encode() in module
+
+
 def test_version_is_all_that_the_old_package_had(place):
     """api.md 6.8."""
     done = subprocess.run(

@@ -551,7 +551,6 @@ def test_error_page_is_not_sent_to_a_client_that_has_gone(site):
             return apache.OK
         """})
     site.serve("hello", "PythonDebug On")
-    site.log.allow("client closed|Connection reset|Broken pipe")
     with socket.create_connection(("127.0.0.1", site.server.port)) as stream:
         stream.sendall(f"GET {site.url()} HTTP/1.1\r\n"
                        "Host: x\r\n\r\n".encode())
@@ -560,6 +559,8 @@ def test_error_page_is_not_sent_to_a_client_that_has_gone(site):
                           struct.pack("ii", 1, 0))
     site.open_gate("sending")
     wait_until(site.executions, "the end of the handler")
+    site.log.expect("^PythonHandler hello: the client went away$", "info")
+    assert len(site.log.matching("PythonHandler|Traceback|OSError")) == 1
 
 
 def test_body_that_ends_early_is_told_to_the_handler(site):

@@ -331,6 +331,16 @@ def test_filename_takes_canonical_filename_along(site):
         """) == "/some/where"
 
 
+def test_args_can_be_set_for_what_comes_behind(site):
+    assert value(site, """
+        from mod_python import util
+        req.args = "a=b&c=%41"
+        req.add_cgi_vars()
+        return (req.args, str(util.FieldStorage(req).getfirst("c")),
+                req.subprocess_env["QUERY_STRING"])
+        """, "?x=y") == ("a=b&c=%41", "A", "a=b&c=%41")
+
+
 def test_handler_and_args_take_none(site):
     assert value(site, """
         req.args = "a=b"

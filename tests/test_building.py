@@ -215,9 +215,9 @@ def test_the_module_loads_and_lacks_no_symbol(own_server):
 # what is missing
 
 def missing(place, *words):
-    done = make(place, *words)
+    """What make says before anything is done."""
+    done = make(place, "-n", *words)
     assert (done.returncode, done.stdout.count("\n") <= 2) == (2, True)
-    assert not (place / "build").exists()
     return done.stderr
 
 

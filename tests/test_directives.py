@@ -107,10 +107,13 @@ def test_mistake_is_named_with_its_line(own_server, lines, message):
 
 
 def test_home_of_no_python_is_found_by_the_configuration_test(own_server):
-    status, said = own_server("PythonHome ${SITE}", start=False).check()
+    server = own_server("PythonHome ${SITE}", start=False)
+    status, said = server.check()
     assert status != 0
     assert "MPY0105: " in said
-    assert "neither a virtual environment" in said
+    assert "neither a virtual environment" in said # what was found
+    assert "'%s' is" % server.site.directory in said # where
+    assert " -m venv, or remove PythonHome" in said # what to do
 
 
 def test_second_connection_handler_is_warned_about_once(own_server):

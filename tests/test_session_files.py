@@ -198,9 +198,14 @@ def test_private_directory_that_is_not_is_refused(make, folder, lay):
         os.mkdir(path)
         os.chmod(path, 0o755 if lay == "open" else 0o700)
         os.chown(path, USER if lay == "open" else 12345, -1)
+    why = {"other owner": "it belongs to uid 12345",
+           "link": "it is a symbolic link", "file": "it is no directory",
+           "open": "others have access to it"}[lay]
     for kind in ("FileSession", "DbmSession", "SqliteSession"):
-        assert make(kind)("return outcome(req.get_session)").startswith(
-            "PermissionError: [Errno 1] sessions cannot be kept here: "), kind
+        said = make(kind)("return outcome(req.get_session)")
+        assert said.startswith("PermissionError: [Errno 1] sessions cannot "
+                               f"be kept here: {why}; "), (kind, said)
+        assert f"(uid {USER}): '{path}'" in said
 
 
 def test_default_directory_is_private(make, folder):

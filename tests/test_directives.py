@@ -111,9 +111,24 @@ def test_home_of_no_python_is_found_by_the_configuration_test(own_server):
     status, said = server.check()
     assert status != 0
     assert "MPY0105: " in said
-    assert "neither a virtual environment" in said # what was found
-    assert "'%s' is" % server.site.directory in said # where
-    assert " -m venv, or remove PythonHome" in said # what to do
+    assert f"'{server.site.directory}' is neither a virtual env" in said
+    assert " -m venv, or remove PythonHome" in said
+
+
+@pytest.mark.parametrize("version, found, remedy", [
+    ("3.4.1", "is a virtual environment of Python 3.4.1, but this mod_python "
+     "is built for Python 3.", ": make one with python3."),
+    (None, "has a pyvenv.cfg but no working bin/python",
+     ": make the virtual environment again")])
+def test_environment_of_no_use_is_found_by_the_configuration_test(
+        own_server, version, found, remedy):
+    server = own_server("PythonHome ${SITE}", start=False, files={
+        "pyvenv.cfg": "home = /usr/bin\n"
+        + (f"version = {version}\n" if version else "")})
+    status, said = server.check()
+    assert status != 0
+    assert f"MPY0105: PythonHome: '{server.site.directory}' {found}" in said
+    assert remedy in said
 
 
 def test_second_connection_handler_is_warned_about_once(own_server):

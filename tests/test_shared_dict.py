@@ -22,10 +22,12 @@ EVAL = """
     from mod_python import apache
 
     def together(count):
-        "Go on when so many requests are here."
+        "Go on when so many requests are here, or those that can come."
+        # Event may give a child one connection more than it has threads for,
+        # while another child has a thread to spare: that one comes later.
         d = apache.SharedDict("gate")
         d.incr("here")
-        end = time.monotonic() + 20
+        end = time.monotonic() + 5
         while d["here"] < count and time.monotonic() < end:
             time.sleep(0.001)
 

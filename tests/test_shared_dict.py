@@ -23,8 +23,8 @@ EVAL = """
 
     def together(count):
         "Go on when so many requests are here, or those that can come."
-        # Event may give a child one connection more than it has threads for,
-        # while another child has a thread to spare: that one comes later.
+        # A child of event that was busy may not listen although it has a
+        # thread to spare again (httpd's): that request comes later.
         d = apache.SharedDict("gate")
         d.incr("here")
         end = time.monotonic() + 5

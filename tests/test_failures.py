@@ -654,3 +654,41 @@ def test_directory_in_place_of_a_module_keeps_the_old_version(site):
     site.remove("child.py")
     site.write({"child.py": "value = 2\n"})
     assert site.texts() == {"2"}
+
+
+HANDLER_IN_PLACE = """
+    import sys
+
+    class Odd:
+        limit = 1
+
+        def handler(self, req):
+            req.write(str(self.limit))
+            return 0
+
+    sys.modules[__name__] = Odd()
+    """
+
+
+@pytest.mark.parametrize("policy", ["keep", "error"])
+@pytest.mark.parametrize("where", ["server", "htaccess"])
+def test_handler_that_puts_an_object_in_its_modules_place_is_refreshed(
+        own_server, where, policy):
+    lines = ("SetHandler mod_python\nPythonHandler hello\n"
+             f"PythonReloadFailure {policy}\n")
+    server = own_server(f"<Directory ${{SITE}}>\n{lines}</Directory>"
+                        if where == "server" else "",
+                        files={"hello.py": HANDLER_IN_PLACE})
+    server.log.allow("MPY0202|MPY0401")
+    site = server.site
+    if where == "htaccess":
+        site.htaccess(lines)
+    assert site.texts() == {"1"}
+    site.replace("hello.py", "limit = 1", "limit = 2")
+    assert site.texts() == {"2"}
+    site.replace("hello.py", "limit = 2", "limit = ")
+    answer = site.request()
+    assert (answer.status, answer.text == "2") == (
+        (500, False) if policy == "error" else (200, True))
+    site.replace("hello.py", "limit = ", "limit = 3")
+    assert site.texts() == {"3"}

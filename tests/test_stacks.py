@@ -1,9 +1,12 @@
-"""SIGUSR2 asks a child for its stacks, and a child that dies leaves them."""
+"""Signals: SIGUSR2 asks a child for its stacks, one that dies leaves them, and
+threads of programs take none that are meant for httpd."""
 
 import os
 import signal
 
 import pytest
+
+from httpd import page
 
 CRASHES = {
     "fault": "ctypes.string_at(0)",
@@ -90,3 +93,39 @@ def test_child_whose_gil_is_held_shows_its_stacks(own_server):
         server.log.expect("in sleeping_in_other")
         assert connection.receive().text == "on"
     assert server.children() == {pid}
+
+
+STARTS = {
+    "threading": "threading.Thread(target=put).start()",
+    "daemon": "threading.Thread(target=put, daemon=True).start()",
+    "_thread": "_thread.start_new_thread(put, ())",
+    "executor": "concurrent.futures.ThreadPoolExecutor().submit(put)",
+    "timer": "threading.Timer(0, put).start()",
+}
+
+
+@pytest.mark.parametrize("interpreter", ["main_interpreter", "another"])
+@pytest.mark.parametrize("how", STARTS)
+def test_thread_of_a_program_takes_no_signals_of_httpd(own_server, how,
+                                                       interpreter):
+    """A prefork child ends in its handler of SIGTERM, which must not run in
+    the midst of Python."""
+    server = own_server(mpm="prefork", files={
+        ".htaccess": HTACCESS.format(interpreter),
+        "hello.py": page("(theirs, ours)", f"""
+            import _thread, concurrent.futures, queue, signal, threading
+
+            answers = queue.Queue()
+            ASKED = {{signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP}}
+
+            def mask():
+                return len(signal.pthread_sigmask(signal.SIG_BLOCK, [])
+                           & ASKED)
+
+            def put():
+                answers.put(mask())
+
+            {STARTS[how]}
+            theirs, ours = answers.get(), mask()
+            """)})
+    assert server.site.texts() == {"(3, 0)"}

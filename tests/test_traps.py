@@ -89,42 +89,6 @@ def test_graceful_restart_with_threads_of_a_program_alive(own_server, kind):
     assert server.site.texts() == {"hello"}
 
 
-STARTS = {
-    "threading": "threading.Thread(target=put).start()",
-    "daemon": "threading.Thread(target=put, daemon=True).start()",
-    "_thread": "_thread.start_new_thread(put, ())",
-    "executor": "concurrent.futures.ThreadPoolExecutor().submit(put)",
-    "timer": "threading.Timer(0, put).start()",
-}
-
-
-@pytest.mark.parametrize("interpreter", ["main_interpreter", "another"])
-@pytest.mark.parametrize("how", STARTS)
-def test_thread_of_a_program_takes_no_signals_of_httpd(own_server, how,
-                                                       interpreter):
-    """5.2: a prefork child ends in its handler of SIGTERM, which must not run
-    in the midst of Python."""
-    server = own_server(mpm="prefork", files={
-        ".htaccess": HTACCESS + f"PythonInterpreter {interpreter}\n",
-        "hello.py": page("(theirs, ours)", f"""
-            import _thread, concurrent.futures, queue, signal, threading
-
-            answers = queue.Queue()
-            ASKED = {{signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP}}
-
-            def mask():
-                return len(signal.pthread_sigmask(signal.SIG_BLOCK, [])
-                           & ASKED)
-
-            def put():
-                answers.put(mask())
-
-            {STARTS[how]}
-            theirs, ours = answers.get(), mask()
-            """)})
-    assert server.site.texts() == {"(3, 0)"}
-
-
 # 5.3
 
 def test_bad_path_in_htaccess_is_500_in_that_directory_only(own_server):

@@ -79,7 +79,8 @@ move_rest(mp_filter_t *filter, int keep_data)
     filter->closed |= has_end;
 }
 
-/* The handler has had its piece: the rest of that is for filter->out. */
+/* The handler has had its piece: the rest of that is for filter->out. The
+ * second time, after pass_lent(), there is nothing left to do. */
 static void
 finish_piece(mp_filter_t *filter)
 {
@@ -90,13 +91,12 @@ finish_piece(mp_filter_t *filter)
 
 /* Pass on what is only lent, while it is there. [attached] */
 static void
-pass_lent(mp_filter_t *filter, PyObject *object)
+pass_lent(mp_filter_t *filter)
 {
     mp_thread_suspended_t held = mp_thread_suspend();
     finish_piece(filter);
     (void)mp_filter_pass(filter); /* filter->status tells */
     mp_thread_resume(held);
-    mp_filter_give_back(object);
 }
 
 /* ---- the call ---------------------------------------------------------- */
@@ -170,7 +170,7 @@ call_attached(mp_filter_t *filter, mp_call_t *call)
     if (object) {
         mp_proxy_expire(object);
         if (!failed && mp_filter_has_lent(object)) {
-            pass_lent(filter, object);
+            pass_lent(filter);
         }
         mp_filter_give_back(object);
     }

@@ -1,7 +1,8 @@
 /* entries.c - the entries behind an mp_table, one at a time.
  *
- * Called by table.c only. Looking up and writing are left to apr_table_*(),
- * which have an index and copy into the table's pool. */
+ * Called by table.c only. Reading compares keys as APR does it, and knows
+ * entries with a NULL value and keys with several; writing is left to
+ * apr_table_*(), which copy into the table's pool. */
 #include "runtime/python.h"
 
 #include "objects/entries.h"

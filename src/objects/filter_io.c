@@ -393,14 +393,19 @@ mp_filter_give_back(PyObject *self)
     Py_CLEAR(((mp_filter_object_t *)self)->lent);
 }
 
-/* Keep data, bytes that are passed on before they can go. 0, or -1. */
+/* Keep data, bytes that are passed on before they can go. 0 when there is no
+ * memory for that. */
 static int
 keep(mp_filter_object_t *self, PyObject *data)
 {
     if (!self->lent) {
         self->lent = PyList_New(0);
     }
-    return self->lent ? PyList_Append(self->lent, data) : -1;
+    if (self->lent && PyList_Append(self->lent, data) == 0) {
+        return 1;
+    }
+    PyErr_Clear(); /* a copy may still be had */
+    return 0;
 }
 
 /* Append to out. httpd copies for itself what it cannot send at once. */
@@ -408,16 +413,17 @@ static apr_status_t
 append(mp_filter_object_t *self, mp_filter_t *filter, PyObject *data,
        const mp_text_view_t *view)
 {
+    apr_bucket_brigade *out = filter->out;
     const apr_size_t size = (apr_size_t)view->size;
-    if (size < LONG || !PyBytes_CheckExact(data) || filter->is_input
-        || filter->is_element || keep(self, data) < 0) {
-        PyErr_Clear(); /* no memory to keep it: then there is for a copy? */
-        return apr_brigade_write(filter->out, NULL, NULL, view->bytes, size);
+    const int is_passed_on = !filter->is_input && !filter->is_element;
+    if (is_passed_on && size >= LONG && PyBytes_CheckExact(data)
+        && keep(self, data)) {
+        APR_BRIGADE_INSERT_TAIL(
+            out, apr_bucket_transient_create(view->bytes, size,
+                                             out->bucket_alloc));
+        return APR_SUCCESS;
     }
-    APR_BRIGADE_INSERT_TAIL(
-        filter->out, apr_bucket_transient_create(view->bytes, size,
-                                                 filter->out->bucket_alloc));
-    return APR_SUCCESS;
+    return apr_brigade_write(out, NULL, NULL, view->bytes, size);
 }
 
 /* Pass on what was written. None, or NULL with OSError. */

@@ -49,10 +49,12 @@ start_thread(PyObject *self, PyObject *args, PyObject *keywords)
 static PyMethodDef process_methods[] = {
     {"fork_exec", fork_exec, METH_VARARGS,
      "fork_exec(*args)\n--\n\nThat of Python, with no signal blocked."},
+    {NULL, NULL, 0, NULL}
 };
 static PyMethodDef thread_methods[] = {
     THREAD("start_new_thread"), THREAD("start_new"),
     THREAD("start_joinable_thread"), /* since Python 3.13 */
+    {NULL, NULL, 0, NULL}
 };
 
 /* Put method, which calls the original, in the place of that, if this Python
@@ -72,18 +74,23 @@ replace(PyObject *module, PyMethodDef *method)
     return failed;
 }
 
+/* The same for all methods, of the module of this name. */
+static int
+replace_all(const char *name, PyMethodDef *methods)
+{
+    PyObject *module = PyImport_ImportModule(name);
+    int failed = module ? 0 : -1;
+    for (PyMethodDef *method = methods; !failed && method->ml_name;
+         method++) {
+        failed = replace(module, method);
+    }
+    Py_XDECREF(module);
+    return failed;
+}
+
 int
 mp_spawn_install(mp_state_t *state)
 {
-    PyObject *processes = PyImport_ImportModule("_posixsubprocess");
-    PyObject *threads = processes ? PyImport_ImportModule("_thread") : NULL;
-    int failed = threads ? replace(processes, &process_methods[0]) : -1;
-    for (size_t i = 0; !failed
-                       && i < sizeof(thread_methods) / sizeof(*thread_methods);
-         i++) {
-        failed = replace(threads, &thread_methods[i]);
-    }
-    Py_XDECREF(threads);
-    Py_XDECREF(processes);
-    return failed;
+    int failed = replace_all("_posixsubprocess", process_methods);
+    return failed ? failed : replace_all("_thread", thread_methods);
 }

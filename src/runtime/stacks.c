@@ -84,9 +84,10 @@ on_fault(int number, siginfo_t *info, void *context)
     }
 }
 
-/* faulthandler shows the interpreter that the thread has entered. */
+/* faulthandler shows the interpreter that the thread has entered, without a
+ * line of ours. is_free: SIGUSR2 is nobody's. */
 static void
-enable_faulthandler(void)
+enable_faulthandler(int is_free)
 {
     mp_interp_t *interp = mp_interp_get(MP_MAIN_INTERPRETER);
     mp_thread_scope_t outer;
@@ -96,7 +97,7 @@ enable_faulthandler(void)
     PyObject *module = PyImport_ImportModule("faulthandler");
     PyObject *enabled = module ? PyObject_CallMethod(module, "enable", "i",
                                                      STDERR_FILENO) : NULL;
-    PyObject *registered = enabled
+    PyObject *registered = enabled && is_free
         ? PyObject_CallMethod(module, "register", "ii", SIGUSR2,
                               STDERR_FILENO) : NULL;
     PyErr_Clear(); /* a Python without it dies in silence */
@@ -134,15 +135,18 @@ mp_stacks_enable(apr_pool_t *pchild)
 {
     struct sigaction action = {.sa_flags = SA_RESTART};
     struct sigaction known;
+    const int is_free = sigaction(SIGUSR2, NULL, &known) == 0
+                        && known.sa_handler == SIG_DFL;
+    if (is_free) {
+        let_in(SIGUSR2);
+    }
     if (!_Py_DumpTracebackThreads) {
-        enable_faulthandler();
+        enable_faulthandler(is_free);
         return;
     }
     action.sa_handler = on_request;
-    if (sigaction(SIGUSR2, NULL, &known) == 0
-        && known.sa_handler == SIG_DFL) {
+    if (is_free) {
         sigaction(SIGUSR2, &action, NULL);
-        let_in(SIGUSR2);
     }
     action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
     action.sa_sigaction = on_fault;

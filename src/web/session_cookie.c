@@ -187,7 +187,24 @@ take_out(apr_table_t *headers, apr_pool_t *pool, const char *name)
     }
 }
 
-/* Send str(cookie). */
+/* Note which id the client is sent; NULL: none. 0, or -1 with an exception. */
+static int
+note_id(const mp_session_t *session, mp_request_t *root, PyObject *sid)
+{
+    const char *name = note_name(session, root);
+    if (!sid) {
+        apr_table_unset(root->r->notes, name);
+        return 0;
+    }
+    const char *id = mp_text_copy(root->r->pool, sid, MP_TEXT_HEADER, "sid");
+    if (!id) {
+        return -1;
+    }
+    apr_table_setn(root->r->notes, name, id);
+    return 0;
+}
+
+/* Send str(cookie), which expires at once or not. */
 static int
 send_cookie(mp_session_t *session, PyObject *cookie, int expires)
 {
@@ -206,16 +223,7 @@ send_cookie(mp_session_t *session, PyObject *cookie, int expires)
                "begun; get the session before the first output is sent");
         mp_thread_resume(held);
     }
-    const char *id = session->sid && !expires
-        ? mp_text_copy(root->r->pool, session->sid, MP_TEXT_HEADER, "sid")
-        : NULL;
-    if (id) {
-        apr_table_setn(root->r->notes, note_name(session, root), id);
-    }
-    else if (!PyErr_Occurred()) {
-        apr_table_unset(root->r->notes, note_name(session, root));
-    }
-    else {
+    if (note_id(session, root, expires ? NULL : session->sid) < 0) {
         return -1;
     }
     apr_table_t *headers = root->r->err_headers_out;

@@ -84,8 +84,9 @@ on_fault(int number, siginfo_t *info, void *context)
     }
 }
 
-/* faulthandler shows the interpreter that the thread has entered, without a
- * line of ours. is_free: SIGUSR2 is nobody's. */
+/* faulthandler shows the interpreter of the thread that gets the signal, which
+ * is the main one for SIGUSR2, without a line of ours. is_free: SIGUSR2 is
+ * nobody's. */
 static void
 enable_faulthandler(int is_free)
 {

@@ -3,7 +3,8 @@
  * A child that gets SIGUSR2 writes the stacks of all threads in all of its
  * interpreters to the error log of the server, and goes on; a child that dies
  * of a signal of its own does so before it dies. No lock is waited for, the
- * GIL included. */
+ * GIL included. From Python 3.13 on only faulthandler can do so, and shows one
+ * interpreter (docs/handlers.md). */
 #ifndef MP_RUNTIME_STACKS_H
 #define MP_RUNTIME_STACKS_H
 
